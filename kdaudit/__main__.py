@@ -1,0 +1,6 @@
+"""``python -m kdaudit``."""
+
+from kdaudit.cli.app import main
+
+if __name__ == "__main__":
+    main()

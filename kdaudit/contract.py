@@ -1,0 +1,271 @@
+"""Decide, from findings and declared limits alone, whether the student may ship.
+
+A check passes when the harmful side of its one-sided interval stays inside its limit: an
+intersection-union test, so no correction is needed to pass. It fails when Holm's procedure over all
+checks of its severity says that the limit is exceeded. Otherwise it is inconclusive, with the number
+of rows that would decide. Unrounded numbers decide. Nothing measured is never a pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
+from kdaudit.errors import ExitCode
+from kdaudit.estimate import NotMeasured
+from kdaudit.results import (
+    Check,
+    Finding,
+    Fixed,
+    Limit,
+    Outcome,
+    Severity,
+    SuiteResult,
+    Verdict,
+    address,
+)
+from kdaudit.stats.holm import holm
+
+TOLERANCE = 1e-12  # bounds equal to a limit up to rounding are inside it
+
+COMPLETE = Check(code="ACC003", limit=Limit.AT_MOST, value=0.001, min_n=2, declared=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which undecided outcomes stop a release; failures always do."""
+
+    inconclusive_blocks: bool = True
+    not_evaluable_blocks: bool = True
+
+    def blocks(self, outcome: Outcome) -> bool:
+        """Whether an outcome of a blocking check keeps the contract from being met."""
+        if outcome is Outcome.INCONCLUSIVE:
+            return self.inconclusive_blocks
+        if outcome is Outcome.NOT_EVALUABLE:
+            return self.not_evaluable_blocks
+        return outcome is not Outcome.PASS
+
+
+def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
+    """Hold one finding against one check, before any correction for multiplicity.
+
+    Args:
+        check: the limit.
+        finding: what was measured at the address.
+        alpha: one-sided level.
+
+    Returns:
+        A verdict whose outcome is pass, inconclusive or not_evaluable; whether an inconclusive one
+        is a failure is for `judge` to say, from ``p_exceeded`` of all of them.
+    """
+    claim = _claim(check, finding, alpha)
+    counted = isinstance(finding.basis, Fixed) and finding.basis.level == 1
+    if isinstance(claim, Claim) and claim.estimate.n < check.min_n and not counted:
+        needed = max(check.min_n, claim.needed_n or 0)
+        return Verdict(
+            check=0,
+            address=finding.address,
+            outcome=Outcome.NOT_EVALUABLE,
+            measured=claim.estimate,
+            limit=check.value,
+            needed_n=needed,
+            reason=f"{claim.estimate.n} rows, fewer than min_n = {check.min_n}; "
+            f"about {needed:,} rows like these are needed",
+        )
+    if isinstance(claim, NotMeasured):
+        return Verdict(
+            check=0,
+            address=finding.address,
+            outcome=Outcome.NOT_EVALUABLE,
+            measured=claim,
+            limit=check.value,
+            reason=claim.reason,
+        )
+    floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
+    measured = claim.estimate
+    inside = (
+        measured.low >= check.value - TOLERANCE
+        if floor
+        else measured.high <= check.value + TOLERANCE
+    )
+    return Verdict(
+        check=0,
+        address=finding.address,
+        outcome=Outcome.PASS if inside else Outcome.INCONCLUSIVE,
+        measured=measured,
+        limit=check.value,
+        p_exceeded=claim.p_below if floor else claim.p_above,
+        needed_n=None if inside else claim.needed_n,
+        reason=_sentence(check, finding, claim),
+    )
+
+
+def judge(
+    contract: Sequence[Check],
+    suites: Sequence[SuiteResult],
+    alpha: float,
+    policy: Policy = Policy(),
+) -> tuple[Verdict, ...]:
+    """Decide every check of a contract.
+
+    Args:
+        contract: the checks, in order.
+        suites: what was measured.
+        alpha: one-sided level of every check.
+        policy: which undecided outcomes block.
+
+    Returns:
+        One verdict per member, in the order of the contract and, within a check, of the findings.
+    """
+    owners = {code: suite for suite in suites for code in suite.codes}
+    findings = [finding for suite in suites for finding in suite.findings]
+    verdicts: list[Verdict] = []
+    for number, check in enumerate(contract):
+        members = [replace(verdict, check=number) for verdict in _members(check, findings, alpha)]
+        owner = owners.get(check.code)
+        if owner is not None and owner.error is not None:
+            members = [replace(_absent(check, number), outcome=Outcome.ERROR, reason=owner.error)]
+        verdicts += members or [_absent(check, number)]
+    decided = _fail_by_holm(verdicts, contract, alpha)
+    return tuple(_mark_blocking(decided, contract, policy))
+
+
+def overall(
+    contract: Sequence[Check], verdicts: Sequence[Verdict], suites: Sequence[SuiteResult]
+) -> tuple[Outcome, ExitCode]:
+    """The outcome of the whole audit, and the exit code of the command that asked for it."""
+    if any(suite.error for suite in suites):
+        return Outcome.ERROR, ExitCode.CRASHED
+    if not any(check.declared for check in contract):
+        return Outcome.NOT_EVALUABLE, ExitCode.UNDECIDED
+    blocking = {verdict.outcome for verdict in verdicts if verdict.blocks}
+    if Outcome.FAIL in blocking:
+        return Outcome.FAIL, ExitCode.NOT_MET
+    for outcome in (Outcome.NOT_EVALUABLE, Outcome.INCONCLUSIVE):
+        if outcome in blocking:
+            return outcome, ExitCode.UNDECIDED
+    return Outcome.PASS, ExitCode.MET
+
+
+def _claim(check: Check, finding: Finding, alpha: float) -> Claim | NotMeasured:
+    if check.limit is Limit.MARGIN:
+        return claim_worse(finding, check.against, check.value, alpha)
+    if check.limit is Limit.KEEP:
+        return claim_share(finding, check.against, check.value, alpha)
+    return claim_own(finding, check.value, alpha)
+
+
+def _members(check: Check, findings: Sequence[Finding], alpha: float) -> list[Verdict]:
+    if check.each:
+        wanted = sorted(check.each)
+        return [
+            decide(check, finding, alpha)
+            for finding in findings
+            if finding.code == check.code and [column for column, _ in finding.where] == wanted
+        ]
+    return [
+        decide(check, finding, alpha)
+        for finding in findings
+        if finding.code == check.code and finding.where == check.where
+    ]
+
+
+def _absent(check: Check, number: int) -> Verdict:
+    place = address(check.code, check.where or tuple((column, "*") for column in check.each))
+    reason = (
+        f"no row of the audit split has {' and '.join(f'{c} = {v!r}' for c, v in check.where)}"
+        if check.where
+        else f"nothing was measured at {place}"
+    )
+    return Verdict(
+        check=number,
+        address=place,
+        outcome=Outcome.NOT_EVALUABLE,
+        measured=NotMeasured(reason),
+        limit=check.value,
+        reason=reason,
+    )
+
+
+def _fail_by_holm(
+    verdicts: Sequence[Verdict], contract: Sequence[Check], alpha: float
+) -> list[Verdict]:
+    """Holm over the members of one severity: warnings never dilute what blocks."""
+    decided = list(verdicts)
+    for severity in Severity:
+        family = [
+            i
+            for i, verdict in enumerate(decided)
+            if contract[verdict.check].severity is severity
+            and verdict.p_exceeded is not None
+            and verdict.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE)
+        ]
+        adjusted = holm([_p(decided[i]) for i in family]) if family else []
+        for i, p in zip(family, adjusted, strict=True):
+            verdict = decided[i]
+            if verdict.outcome is not Outcome.INCONCLUSIVE:
+                continue
+            if p <= alpha:
+                decided[i] = replace(
+                    verdict,
+                    outcome=Outcome.FAIL,
+                    needed_n=None,
+                    reason=f"{verdict.reason}; beyond the limit (Holm p = {p:.3g} over "
+                    f"{len(family)})",
+                )
+            else:
+                decided[i] = replace(verdict, reason=f"{verdict.reason}; {_undecided(verdict, p)}")
+    return decided
+
+
+def _undecided(verdict: Verdict, p: float) -> str:
+    if verdict.needed_n is None:
+        return "more rows of this kind would not decide it"
+    return (
+        f"not decided (Holm p = {p:.3g}); about {verdict.needed_n:,} rows would decide, if what "
+        "was seen is true"
+    )
+
+
+def _p(verdict: Verdict) -> float:
+    assert verdict.p_exceeded is not None
+    return verdict.p_exceeded
+
+
+def _mark_blocking(
+    verdicts: Sequence[Verdict], contract: Sequence[Check], policy: Policy
+) -> list[Verdict]:
+    marked = []
+    for verdict in verdicts:
+        check = contract[verdict.check]
+        alone = all(
+            other.outcome is Outcome.NOT_EVALUABLE
+            for other in verdicts
+            if other.check == verdict.check
+        )
+        # Of many members some are small; an entry of which none can be judged, or one slice that
+        # was asked for by name, is not "some".
+        small = (
+            verdict.outcome is Outcome.NOT_EVALUABLE
+            and bool(check.each)
+            and check.small == "list"
+            and not alone
+        )
+        blocks = check.severity is Severity.BLOCK and not small and policy.blocks(verdict.outcome)
+        marked.append(replace(verdict, blocks=blocks))
+    return marked
+
+
+def _sentence(check: Check, finding: Finding, claim: Claim) -> str:
+    measured = claim.estimate
+    subject = {
+        Limit.MARGIN: f"{finding.metric}: worse than the {check.against}'s by",
+        Limit.KEEP: f"{finding.metric}: share of the {check.against}'s",
+        Limit.AT_MOST: f"{finding.metric}:",
+        Limit.AT_LEAST: f"{finding.metric}:",
+    }[check.limit]
+    bound = "at least" if check.limit in (Limit.KEEP, Limit.AT_LEAST) else "at most"
+    return (
+        f"{subject} {measured.value:.6g} [{measured.low:.6g}, {measured.high:.6g}], "
+        f"{bound} {check.value:.6g} allowed"
+    )

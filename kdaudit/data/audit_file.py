@@ -1,0 +1,257 @@
+"""The audit file: TOML that names data, subjects, suites and contract, checked key by key."""
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from kdaudit.errors import ConfigError, unknown
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Table(BaseModel):
+    """A TOML table: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class AuditTable(Table):
+    """``[audit]``."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    format: Literal[1] = 1
+    seed: int = Field(default=0, ge=0)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+
+
+class ColumnSplit(Table):
+    """``split``: the values of a column that make up each split."""
+
+    column: str
+    audit: Names
+    validation: Names = ()
+    transfer: Names = ()
+
+
+class HashSplit(Table):
+    """``split``: shares drawn by a hash of the id, or of the cluster where there is one."""
+
+    by: Literal["hash"]
+    audit: Share
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _leaves_a_transfer_set(self) -> Self:
+        if not self.audit + self.validation <= 1:
+            raise ValueError("audit and validation are shares of the rows; together at most 1")
+        return self
+
+
+class TransferTable(Table):
+    """``[data.transfer]``: another file to distil on, labelled or not."""
+
+    path: str
+    id: str | None = None
+    label: str | None = None
+
+
+class DataTable(Table):
+    """``[data]``."""
+
+    path: str
+    id: str | None = None
+    label: str
+    label_source: str = Field(default="human", pattern=r"^(human|outcome|model:.+)$")
+    positive: Names = ()
+    inputs: Names = ()
+    sensitive: Names = ()
+    slices: Names = ()
+    cluster: str | None = None
+    weight: str | None = None
+    out_of_scope: str | None = None
+    split: ColumnSplit | HashSplit | None = None
+    transfer: TransferTable | None = None
+
+
+class SubjectTable(BaseModel):
+    """``[teacher]``, ``[student]``, ``[baseline]``: one adapter key, its options, and these."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    distill: str | None = None
+    control: Literal["hard", "label_smoothing", "shuffled"] | None = None
+    threshold: Share | None = None
+    rename: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The adapter key and its options."""
+        return dict(self.model_extra or {})
+
+
+class CheckTable(Table):
+    """``[[contract]]``: one limit."""
+
+    check: str
+    margin: float | None = Field(default=None, ge=0)
+    keep: float | None = Field(default=None, gt=0)
+    at_most: float | None = None
+    at_least: float | None = None
+    against: Literal["teacher", "baseline"] | None = None
+    where: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    each: Names = ()
+    min_n: int = Field(default=50, ge=2)
+    small: Literal["list", "block"] = "list"
+    severity: Literal["block", "warn", "info"] = "block"
+
+    @model_validator(mode="after")
+    def _states_one_limit(self) -> Self:
+        given = [k for k in ("margin", "keep", "at_most", "at_least") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "exactly one of margin, keep, at_most, at_least says the limit; "
+                f"got {', '.join(given) or 'none'}"
+            )
+        if not math.isfinite(getattr(self, given[0])):
+            raise ValueError(f"{given[0]} must be a finite number, got {getattr(self, given[0])}")
+        if self.against and given[0] in ("at_most", "at_least"):
+            raise ValueError(f"against goes with margin or keep; {given[0]} holds the student alone")
+        if self.where and self.each:
+            raise ValueError("where names one slice and each names many: give one of them")
+        return self
+
+
+class PolicyTable(Table):
+    """``[policy.NAME]``: what blocks where this policy is asked for."""
+
+    inconclusive: Literal["block", "warn"] = "block"
+    not_evaluable: Literal["block", "warn"] = "block"
+
+
+class CardTable(Table):
+    """``[card]``: what only a person can write."""
+
+    owner: str | None = None
+    contact: str | None = None
+    version: str | None = None
+    licence: str | None = None
+    intended_use: str | None = None
+    out_of_scope_use: str | None = None
+    limitations: Names = ()
+
+
+class AuditFile(Table):
+    """A whole audit file (format 1)."""
+
+    audit: AuditTable
+    data: DataTable
+    teacher: SubjectTable
+    student: SubjectTable
+    baseline: SubjectTable | None = None
+    suites: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    contract: tuple[CheckTable, ...] = ()
+    policy: dict[str, PolicyTable] = Field(default_factory=dict)
+    card: CardTable = Field(default_factory=CardTable)
+
+    @model_validator(mode="after")
+    def _baseline_is_there_when_asked_for(self) -> Self:
+        if self.baseline is None and any(check.against == "baseline" for check in self.contract):
+            raise ValueError('a check says against = "baseline", but there is no [baseline]')
+        for role in ("teacher", "student"):
+            if getattr(self, role).control:
+                raise ValueError(f"[{role}] control: a control can only be the [baseline]")
+        return self
+
+
+def read_audit_file(path: Path) -> AuditFile:
+    """Read and check an audit file.
+
+    Raises:
+        ConfigError: naming the file, the key, the value and what is known.
+    """
+    return parse(read_toml(path, "audit file"), AuditFile, str(path.name))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: if it is missing, a folder, not UTF-8 or not TOML.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name the {what} in it")
+    if not path.exists():
+        raise ConfigError(f"there is no {what} {path}; `kdaudit init` writes one to start from")
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def parse(raw: dict[str, Any], model: type[T], name: str) -> T:
+    """Validate a TOML document, turning the first problem into one sentence.
+
+    Raises:
+        ConfigError: naming the key, the value and the nearest known key.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{name}: {_sentence(error, model)}") from None
+
+
+def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    problems = error.errors(include_url=False)
+    # Of a union's complaints, the one that got furthest is about what the user meant.
+    first = max(problems, key=lambda p: (p["type"] == "extra_forbidden", len(p["loc"])))
+    location = [part for part in first["loc"] if not _is_branch(part)]
+    key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location)
+    key = key.replace(".[", "[")
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        return unknown("key", key, known)
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    value = first["input"]
+    shown = f", got {value!r}" if not isinstance(value, dict) and key else ""
+    return f"{key}: {message}{shown}" if key else message
+
+
+def _is_branch(part: object) -> bool:
+    """Whether pydantic named a member of a union rather than a key."""
+    return isinstance(part, str) and part in {"ColumnSplit", "HashSplit"}
+
+
+def _known_keys(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        found = [t for t in _flat(annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+        if not found:
+            return []
+        if len(found) > 1:
+            return sorted({name for member in found for name in member.model_fields})
+        current = found[0]
+    return list(current.model_fields)
+
+
+def _flat(annotation: Any) -> list[Any]:
+    inner = get_args(annotation)
+    return [annotation] if not inner else [leaf for part in inner for leaf in _flat(part)]

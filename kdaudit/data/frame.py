@@ -1,0 +1,81 @@
+"""The strict frame: one split of the data, sorted by id, every column checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from kdaudit.evidence.kinds import Bools, Floats, Ints
+from kdaudit.evidence.view import Category
+from kdaudit.models.adapter import Columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """Rows of one split, in the order of their ids.
+
+    Attributes:
+        ids: (N,) strings, distinct, sorted.
+        labels: (N,) strings, or None for an unlabelled transfer set.
+        inputs: (N,) arrays by column: numbers as they are, text as strings.
+        out_of_scope: (N,) rows whose label no class should claim.
+        weight: (N,) positive finite numbers, or None.
+        cluster: (N,) codes, or None.
+        attributes: slice and sensitive columns.
+    """
+
+    ids: npt.NDArray[np.object_]
+    labels: npt.NDArray[np.object_] | None
+    inputs: Columns
+    out_of_scope: Bools
+    weight: Floats | None = None
+    cluster: Ints | None = None
+    attributes: Mapping[str, Category] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self) -> npt.NDArray[np.object_]:
+        """(N,) 16-byte digests of each row's inputs: equal content, equal digest.
+
+        Ids do not enter: what a model answers depends on what it was shown.
+        """
+        return row_digests(self.inputs, len(self))
+
+
+def row_digests(columns: Columns, n: int) -> npt.NDArray[np.object_]:
+    """Digest N rows of named columns by content.
+
+    Args:
+        columns: (N,) arrays by name.
+        n: number of rows, for the case of no columns.
+
+    Returns:
+        (N,) array of 16-byte ``bytes``.
+
+    >>> a = row_digests({"x": np.array([1.0, 2.0, 1.0])}, 3)
+    >>> bool(a[0] == a[2]), bool(a[0] == a[1])
+    (True, False)
+    """
+    names = sorted(columns)
+    head = blake2b("\x1f".join(names).encode(), digest_size=16)
+    out = np.empty(n, dtype=object)
+    for i, cells in enumerate(zip(*(_cells(columns[name]) for name in names), strict=True)):
+        digest = head.copy()
+        for cell in cells:
+            digest.update(len(cell).to_bytes(4, "little"))
+            digest.update(cell)
+        out[i] = digest.digest()
+    if not names:
+        out[:] = [head.digest()] * n
+    return out
+
+
+def _cells(column: npt.NDArray[np.generic]) -> list[bytes]:
+    """Each cell as bytes; the number 1 and the text "1" stay different."""
+    if column.dtype.kind in "biuf":
+        numbers = np.ascontiguousarray(column, dtype="<f8")
+        return [b"n" + cell.tobytes() for cell in numbers.view("V8")]
+    return [b"t" + str(cell).encode() for cell in column.tolist()]

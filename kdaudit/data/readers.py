@@ -1,0 +1,112 @@
+"""Read a table from the file, or the scikit-learn data set, that a user names."""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdaudit.errors import DataError, unknown
+from kdaudit.governance.digest import file_digest
+
+SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl"}
+SKLEARN = ("breast_cancer", "digits", "iris", "wine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A table as it was read, with the digest of the bytes it came from."""
+
+    name: str
+    table: pd.DataFrame
+    sha256: str
+
+
+def read(source: str, base: Path) -> Source:
+    """Read csv, parquet, jsonl or ``sklearn:NAME``; paths are relative to ``base``.
+
+    Every cell of a csv file is text; nothing but the empty cell counts as missing.
+
+    Raises:
+        DataError: for a missing file, a folder, an unknown ending, bytes that are not UTF-8, a
+            file without rows or with the same column twice.
+    """
+    if source.startswith("sklearn:"):
+        return _sklearn(source)
+    path = base / source
+    if path.is_dir():
+        raise DataError(f"{source} is a folder; name a file in it (csv, parquet or jsonl)")
+    if not path.exists():
+        raise DataError(f"there is no file {source} (looked in {base.resolve()})")
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(unknown(f"ending of data file {source}:", path.suffix, SUFFIXES))
+    if path.stat().st_size == 0:
+        raise DataError(f"{source} is empty (0 bytes); write it again")
+    table = {"csv": _csv, "parquet": _parquet, "jsonl": _jsonl}[kind](path, source)
+    if table.empty:
+        raise DataError(f"{source} has columns but no rows; nothing can be audited")
+    return Source(name=source, table=table, sha256=file_digest(path))
+
+
+def _text(path: Path, source: str) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{source} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}; "
+            "save it as UTF-8"
+        ) from error
+
+
+def _csv(path: Path, source: str) -> pd.DataFrame:
+    text = _text(path, source)
+    header = next(csv.reader(io.StringIO(text)), [])
+    for name in header:
+        if header.count(name) > 1:
+            raise DataError(f"{source} has the column {name!r} twice; rename one")
+    try:
+        # Every cell as text: "007" and "1.0" are ids and labels before they are numbers.
+        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, ValueError) as error:
+        raise DataError(f"{source} is not a csv table: {error}".strip()) from error
+
+
+def _parquet(path: Path, source: str) -> pd.DataFrame:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{source} cannot be read as Parquet (truncated?): {error}") from error
+    if len(set(table.column_names)) < len(table.column_names):
+        raise DataError(f"{source} has a column twice; rename one")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _jsonl(path: Path, source: str) -> pd.DataFrame:
+    text = _text(path, source)
+    try:
+        frame = pd.read_json(io.StringIO(text), lines=True, dtype=False, convert_dates=False)
+    except ValueError as error:
+        raise DataError(f"{source} is not one JSON object per line: {error}") from error
+    return frame
+
+
+def _sklearn(source: str) -> Source:
+    from sklearn import datasets
+
+    name = source.removeprefix("sklearn:")
+    if name not in SKLEARN:
+        raise DataError(unknown("scikit-learn data set", name, SKLEARN))
+    bunch = getattr(datasets, f"load_{name}")()
+    columns = [str(column).replace(" ", "_") for column in bunch.feature_names]
+    table = pd.DataFrame(np.asarray(bunch.data, dtype=np.float64), columns=columns)
+    table["label"] = [str(bunch.target_names[i]) for i in bunch.target]
+    table["id"] = [f"{name}-{i:05d}" for i in range(len(table))]
+    content = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+    return Source(name=source, table=table, sha256=content)

@@ -1,0 +1,63 @@
+"""Which rows belong to which split: by a column's values, or by a seeded hash."""
+
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kdaudit.data.audit_file import ColumnSplit, DataTable, HashSplit
+from kdaudit.data.columns import as_text, examples, pick
+from kdaudit.errors import DataError
+
+Split = Literal["audit", "validation", "transfer"]
+SPLITS: tuple[Split, ...] = ("audit", "validation", "transfer")
+
+
+def assign(
+    table: pd.DataFrame, data: DataTable, ids: npt.NDArray[np.object_], seed: int
+) -> npt.NDArray[np.object_]:
+    """(N,) the split of each row, or None for rows in no split.
+
+    Without ``split`` every row is audited. A hash split draws by cluster where one is declared,
+    so that a cluster never lies on both sides.
+
+    Raises:
+        DataError: if a named value does not occur, or a split is empty.
+    """
+    if data.split is None:
+        return np.full(len(ids), "audit", dtype=object)
+    if isinstance(data.split, HashSplit):
+        units = ids if data.cluster is None else as_text(pick(table, data.cluster, "cluster", data.path))
+        draws = _uniform(units, seed)
+        audit, validation = data.split.audit, data.split.validation
+        names = np.where(draws < audit, "audit", np.where(draws < audit + validation, "validation", "transfer"))
+        return names.astype(object)
+    return _by_column(table, data.split, data.path)
+
+
+def _by_column(table: pd.DataFrame, split: ColumnSplit, source: str) -> npt.NDArray[np.object_]:
+    text = as_text(pick(table, split.column, "split", source))
+    out = np.full(len(text), None, dtype=object)
+    for name in SPLITS:
+        for value in getattr(split, name):
+            rows = text == value
+            if not rows.any():
+                found = sorted({str(cell) for cell in text if cell is not None})
+                raise DataError(
+                    f"{source}: no row has {split.column} = {value!r} ({name} split); "
+                    f"the column holds {examples(found, 8)}"
+                )
+            out[rows] = name
+    return out
+
+
+def _uniform(units: npt.NDArray[np.object_], seed: int) -> npt.NDArray[np.float64]:
+    """(N,) numbers in [0, 1), equal for equal units."""
+    salt = str(seed).encode()
+    draws = {
+        unit: int.from_bytes(blake2b(str(unit).encode(), key=salt, digest_size=8).digest(), "big")
+        for unit in set(units.tolist())
+    }
+    return np.array([draws[unit] for unit in units.tolist()], dtype=np.float64) / 2.0**64

@@ -1,0 +1,104 @@
+"""From the audit file's ``[[contract]]`` to checks, refused before any model runs."""
+
+from collections.abc import Mapping, Sequence
+
+from kdaudit.contract import COMPLETE
+from kdaudit.data.audit_file import CheckTable, DataTable
+from kdaudit.errors import ConfigError, unknown
+from kdaudit.results import Better, Check, Endpoint, Limit, Severity, address
+
+
+def checks(
+    tables: Sequence[CheckTable], endpoints: Mapping[str, Endpoint], data: DataTable
+) -> tuple[Check, ...]:
+    """Checks in the order of the file, and the one that every audit has.
+
+    Raises:
+        ConfigError: for an unknown code or column, or a limit that asks for a worse student.
+    """
+    declared = tuple(_check(table, n, endpoints, data) for n, table in enumerate(tables, 1))
+    if any(check.code == COMPLETE.code for check in declared) or COMPLETE.code not in endpoints:
+        return declared
+    return (*declared, COMPLETE)
+
+
+def _check(
+    table: CheckTable, number: int, endpoints: Mapping[str, Endpoint], data: DataTable
+) -> Check:
+    place = f"[[contract]] number {number}"
+    if table.check not in endpoints:
+        raise ConfigError(f"{place}: {unknown('check', table.check, endpoints)}")
+    endpoint = endpoints[table.check]
+    limit, value = next(
+        (limit, value) for limit in Limit if (value := getattr(table, limit.value)) is not None
+    )
+    _refuse_wrong_way(endpoint, limit, value, place)
+    _refuse_wrong_place(endpoint, table, data, place)
+    return Check(
+        code=table.check,
+        where=tuple(sorted((column, _text(cell)) for column, cell in table.where.items())),
+        each=table.each,
+        limit=limit,
+        value=value,
+        against=table.against or "teacher",
+        min_n=table.min_n,
+        small=table.small,
+        severity=Severity(table.severity),
+    )
+
+
+def _refuse_wrong_way(endpoint: Endpoint, limit: Limit, value: float, place: str) -> None:
+    what = f"{endpoint.code} ({endpoint.metric}, {endpoint.better} is better)"
+    if endpoint.better is Better.HIGHER and limit is Limit.AT_MOST:
+        raise ConfigError(f"{place}: at_most would ask for a worse student in {what}; use at_least")
+    if endpoint.better is not Better.HIGHER and limit is Limit.AT_LEAST:
+        raise ConfigError(f"{place}: at_least would ask for a worse student in {what}; use at_most")
+    if endpoint.better is not Better.HIGHER and limit is Limit.KEEP:
+        raise ConfigError(f"{place}: keep is a share of a score; for {what} use margin or at_most")
+    if endpoint.better is Better.ZERO and value < 0:
+        raise ConfigError(f"{place}: the limit of a contrast cannot be negative, got {value}")
+
+
+def _refuse_wrong_place(
+    endpoint: Endpoint, table: CheckTable, data: DataTable, place: str
+) -> None:
+    roles = {"@slices": data.slices, "@sensitive": data.sensitive}
+    columns = [c for key in endpoint.keys for c in roles.get(key, (key,))]
+    asked = [*table.where, *table.each]
+    for column in asked:
+        if column not in columns:
+            known = unknown(f"column {'in where' if table.where else 'in each'}", column, columns)
+            role = " or ".join(key.removeprefix("@") for key in endpoint.keys if key in roles)
+            hint = f" (columns named as {role} under [data])" if role else ""
+            raise ConfigError(f"{place}: {known} for {endpoint.code}{hint}")
+    if not asked and endpoint.keys and not endpoint.whole:
+        example = columns[0] if columns else endpoint.keys[0].removeprefix("@")
+        if not columns:
+            raise ConfigError(
+                f"{place}: {endpoint.code} ({endpoint.metric}) needs columns: name them as "
+                f"{example} under [data]"
+            )
+        raise ConfigError(
+            f'{place}: {endpoint.code} is measured per group: say each = ["{example}"] or '
+            f'where = {{ {example} = "…" }}, as in {address(endpoint.code, ((example, "…"),))}'
+        )
+
+
+def _text(cell: str | float | bool) -> str:  # noqa: FBT001  # a TOML value
+    if isinstance(cell, float) and cell == int(cell):
+        return str(int(cell))
+    return str(cell)
+
+
+def crosses(contract: Sequence[Check], columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Groups of columns to measure: each alone, and the crossings that the contract asks for.
+
+    >>> from kdaudit.results import Check, Limit
+    >>> both = Check(code="FAI001", each=("sex", "race"), limit=Limit.MARGIN, value=0.03)
+    >>> crosses([both], ["race", "sex"])
+    (('race',), ('sex',), ('race', 'sex'))
+    """
+    asked = {tuple(sorted(c.each)) for c in contract if len(c.each) > 1}
+    asked |= {tuple(column for column, _ in c.where) for c in contract if len(c.where) > 1}
+    wanted = sorted(group for group in asked if set(group) <= set(columns))
+    return (*((column,) for column in columns), *wanted)

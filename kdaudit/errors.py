@@ -1,0 +1,67 @@
+"""Every error kdaudit raises on purpose, and the exit code each one means.
+
+Exit codes, for every command: 0 met · 1 not met · 2 usage or bad input · 3 inconclusive, not
+evaluable or no check declared · 4 evidence damaged · 70 a suite crashed or internal error.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a shell or a CI system learns from one command."""
+
+    MET = 0
+    NOT_MET = 1
+    BAD_INPUT = 2
+    UNDECIDED = 3
+    DAMAGED = 4
+    CRASHED = 70
+
+    @classmethod
+    def worst(cls, codes: Iterable["ExitCode"]) -> "ExitCode":
+        """The code that wins when several apply: 70 > 2 > 4 > 1 > 3 > 0.
+
+        >>> ExitCode.worst([ExitCode.UNDECIDED, ExitCode.NOT_MET]).value
+        1
+        """
+        order = (cls.MET, cls.UNDECIDED, cls.NOT_MET, cls.DAMAGED, cls.BAD_INPUT, cls.CRASHED)
+        return max(codes, key=order.index, default=cls.MET)
+
+
+class KdauditError(Exception):
+    """A problem the user can act on; the command line prints it without a traceback."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class ConfigError(KdauditError):
+    """An audit file or a recipe, or a value in one, is wrong."""
+
+
+class DataError(KdauditError):
+    """A data or predictions file does not say what it must."""
+
+
+class ModelError(KdauditError):
+    """A model cannot be loaded or does not answer as an adapter needs."""
+
+
+class DamagedError(KdauditError):
+    """Stored evidence is not what was written."""
+
+    exit_code = ExitCode.DAMAGED
+
+
+def unknown(kind: str, got: str, known: Iterable[str]) -> str:
+    """Name an unknown thing, the nearest known one and the whole choice.
+
+    >>> unknown("suite", "calibraton", ["accuracy", "calibration"])
+    "unknown suite 'calibraton'. Did you mean 'calibration'? Known: accuracy, calibration"
+    """
+    choice = sorted(known)
+    close = get_close_matches(got, choice, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    shown = ", ".join(choice[:20]) + (f" and {len(choice) - 20} more" if len(choice) > 20 else "")
+    return f"unknown {kind} {got!r}.{hint} Known: {shown or 'none'}"

@@ -1,0 +1,97 @@
+"""The kinds of evidence: small frozen types, one per thing that can be recorded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """One classifier's answers on N aligned rows.
+
+    Attributes:
+        classes: (C,) names, the same order for every subject of an audit.
+        answer: (N,) class index, or -1 where the answer is missing or invalid.
+        probabilities: (N, C) rows that sum to one, NaN where the answer is missing or invalid;
+            None for a subject that gave labels only.
+    """
+
+    classes: tuple[str, ...]
+    answer: Ints
+    probabilities: Floats | None
+
+    def __post_init__(self) -> None:
+        self.answer.flags.writeable = False
+        if self.probabilities is not None:
+            self.probabilities.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.answer)
+
+    @property
+    def valid(self) -> Bools:
+        """(N,) whether the row has an answer at all."""
+        return self.answer >= 0
+
+    @property
+    def confidence(self) -> Floats:
+        """(N,) probability of the answer that was given; NaN where there is none.
+
+        Raises:
+            ValueError: for a label-only subject; ask ``probabilities is None`` first.
+        """
+        if self.probabilities is None:
+            raise ValueError("a label-only subject has no confidence")
+        picked = self.probabilities[np.arange(len(self)), np.maximum(self.answer, 0)]
+        return np.where(self.valid, picked, np.nan)
+
+    def take(self, rows: Bools | Ints) -> "Predictions":
+        """The same answers on some of the rows."""
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(
+            classes=self.classes, answer=self.answer[rows], probabilities=probabilities
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What one model weighs.
+
+    Attributes:
+        parameters: number of weights, or None where the kind has no such count.
+        bytes: on disk, everything needed to load it.
+        peak_memory: bytes resident at the highest, of a fresh process that loads the model and
+            answers a few rows, or None where it could not be read.
+        base_memory: the same process before it loads the model.
+    """
+
+    parameters: int | None
+    bytes: int
+    peak_memory: int | None
+    base_memory: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Timings:
+    """Interleaved timings of a pair: each request is sent to both, in randomised order.
+
+    Attributes:
+        teacher: (R,) seconds per request, batch of one.
+        student: (R,) seconds for the same requests.
+        block: (R,) index of the block of requests that ran together, the unit of resampling.
+        noisy: sentences that say why the run should not be trusted; empty for a quiet one.
+        machine: processor, thread count and load, as recorded.
+        footprints: by role.
+    """
+
+    teacher: Floats
+    student: Floats
+    block: Ints
+    noisy: tuple[str, ...]
+    machine: tuple[tuple[str, str], ...]
+    footprints: dict[str, Footprint]

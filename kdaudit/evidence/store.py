@@ -1,0 +1,112 @@
+"""The content-addressed store: what a model answered, kept under everything the answer depends on.
+
+A set of evidence is a folder named by the digest of its key. Parts are written beside and renamed,
+so a reader never sees half a part, writers may race, and an interrupted run resumes at the missing
+part. When all parts are there a manifest with their digests seals the folder.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdaudit.errors import DamagedError
+from kdaudit.governance.digest import file_digest, json_digest
+
+FORMAT = 1  # 1: parts of Parquet, key.json, manifest.json
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside, then rename: the file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)  # noqa: PTH105  # Path.replace is the same call; this names it
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One set of evidence in the store: a folder of numbered parts."""
+
+    folder: Path
+    digest: str
+
+    def part(self, number: int) -> Path:
+        """Where part ``number`` is or will be."""
+        return self.folder / f"part-{number:05d}.parquet"
+
+    def has(self, number: int) -> bool:
+        """Whether the part was written."""
+        return self.part(number).exists()
+
+    def write(self, number: int, table: pa.Table) -> None:
+        """Write one part; whole or not at all."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        write_atomically(self.part(number), sink.getvalue().to_pybytes())
+
+    def seal(self, parts: int) -> None:
+        """Record the digest of every part, once they are all there."""
+        digests = {self.part(i).name: file_digest(self.part(i)) for i in range(parts)}
+        text = json.dumps({"format": FORMAT, "parts": digests}, indent=1, sort_keys=True)
+        write_atomically(self.folder / "manifest.json", text.encode())
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the set is complete."""
+        return (self.folder / "manifest.json").exists()
+
+    def read(self) -> pa.Table:
+        """All parts of a sealed set, checked against the manifest.
+
+        Raises:
+            DamagedError: if a part is missing, changed or unreadable.
+        """
+        remedy = f"delete {self.folder.name} in the store and run again to record it anew"
+        try:
+            manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
+            tables = []
+            for name, digest in sorted(manifest["parts"].items()):
+                path = self.folder / name
+                if not path.exists() or file_digest(path) != digest:
+                    raise DamagedError(
+                        f"stored evidence {self.folder.name}/{name} is missing or is not what was "
+                        f"written: {remedy}"
+                    )
+                tables.append(pq.read_table(path))
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise DamagedError(
+                f"stored evidence {self.folder.name} cannot be read ({error}): {remedy}"
+            ) from error
+        return pa.concat_tables(tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of evidence, by kind and digest of key."""
+
+    root: Path
+
+    @classmethod
+    def beside(cls, folder: Path) -> "Store":
+        """``KDAUDIT_STORE`` where it is set, else ``.kdaudit`` in ``folder``."""
+        named = os.environ.get("KDAUDIT_STORE")
+        return cls(Path(named) if named else folder / ".kdaudit")
+
+    def entry(self, kind: str, key: Mapping[str, object]) -> Entry:
+        """The entry for a key; the key itself is kept beside the parts, for people."""
+        full = {"format": FORMAT, "kind": kind, **key}
+        digest = json_digest(full)
+        folder = self.root / kind / digest[:2] / digest
+        note = folder / "key.json"
+        if not note.exists():
+            write_atomically(note, json.dumps(full, indent=1, sort_keys=True).encode())
+        return Entry(folder, digest)

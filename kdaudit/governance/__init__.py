@@ -1,0 +1,1 @@
+"""Digests and provenance: what makes evidence checkable a year later."""

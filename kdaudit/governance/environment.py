@@ -1,0 +1,75 @@
+"""What a run happened on: versions, machine, source commit. No secrets, no paths, no user names."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+COMPUTING = ("kdaudit", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "fairlearn")
+ALSO = ("torch", "safetensors", "skops", "pydantic", "jinja2")
+
+
+def versions(packages: Iterable[str] = COMPUTING) -> dict[str, str]:
+    """Installed versions; absent packages are left out."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Python, platform, processor, cores, memory and load, as text."""
+    facts = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count() or "unknown"),
+    }
+    memory = Path("/proc/meminfo")
+    if memory.exists():
+        kib = int(memory.read_text("utf-8").split()[1])
+        facts["memory"] = f"{kib / 2**20:.1f} GiB"
+    if hasattr(os, "getloadavg"):
+        facts["load"] = f"{os.getloadavg()[0]:.2f}"
+    if "torch" in sys.modules:
+        facts["torch threads"] = str(sys.modules["torch"].get_num_threads())
+    return facts
+
+
+def source(folder: Path) -> dict[str, str]:
+    """Commit and dirty flag of the git checkout that holds ``folder``, or nothing."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    changed = _git(folder, "status", "--porcelain", "--", ".")
+    return {"commit": commit, "dirty": "yes" if changed else "no"}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # fixed words
+            ["git", *words],  # noqa: S607  # the user's git
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,179 @@
+"""Numbered limitations, generated from findings and verdicts: each points to its evidence."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.results import (
+    Better,
+    Check,
+    DataSummary,
+    Finding,
+    Limitation,
+    Outcome,
+    Severity,
+    Subject,
+    SuiteResult,
+    Verdict,
+)
+
+Weight = Literal["high", "medium", "low"]
+WEIGHTS: tuple[Weight, ...] = ("high", "medium", "low")
+SMALL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    weight: Weight
+    text: str
+    evidence: str
+
+
+def limitations(  # noqa: PLR0913  # all that an audit knows
+    *,
+    contract: Sequence[Check],
+    verdicts: Sequence[Verdict],
+    suites: Sequence[SuiteResult],
+    data: DataSummary,
+    subjects: Sequence[Subject],
+    written: Iterable[str],
+) -> tuple[Limitation, ...]:
+    """Every limitation of an audit, the gravest first, numbered from L-001."""
+    drafts = [
+        *_of_verdicts(contract, verdicts),
+        *_of_suites(suites),
+        *_of_findings(suites, {verdict.address for verdict in verdicts}),
+        *_of_data(data, subjects),
+        *(_Draft("medium", text, "owner") for text in written),
+    ]
+    ordered = sorted(drafts, key=lambda draft: WEIGHTS.index(draft.weight))
+    return tuple(
+        Limitation(id=f"L-{n:03d}", text=d.text, evidence=d.evidence, severity=d.weight)
+        for n, d in enumerate(ordered, 1)
+    )
+
+
+def _of_verdicts(contract: Sequence[Check], verdicts: Sequence[Verdict]) -> Iterable[_Draft]:
+    said = {
+        Outcome.FAIL: "does not meet its limit",
+        Outcome.INCONCLUSIVE: "is not shown to meet its limit",
+        Outcome.NOT_EVALUABLE: "could not be judged",
+        Outcome.ERROR: "could not be measured",
+    }
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.PASS:
+            continue
+        weight: Weight = (
+            "high"
+            if contract[verdict.check].severity is Severity.BLOCK and verdict.blocks
+            else "medium"
+        )
+        yield _Draft(
+            weight,
+            f"{verdict.address} {said[verdict.outcome]}: {verdict.reason}.",
+            verdict.address,
+        )
+
+
+def _of_suites(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
+    for suite in suites:
+        if suite.error:
+            yield _Draft("high", f"The suite {suite.suite} crashed: {suite.error}.", suite.suite)
+
+
+def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_Draft]:
+    for suite in suites:
+        absent: dict[tuple[str, str], list[Finding]] = {}
+        small: dict[str, list[Finding]] = {}
+        for finding in suite.findings:
+            if isinstance(finding.difference, NotMeasured) and isinstance(
+                finding.student, NotMeasured
+            ):
+                absent.setdefault((finding.code, finding.student.reason), []).append(finding)
+            elif isinstance(finding.student, Estimate) and finding.where:
+                if finding.student.n < SMALL and not _exact(finding.student):
+                    small.setdefault(finding.code, []).append(finding)
+            if finding.address not in judged:
+                yield from _of_harm(finding)
+        for (code, reason), findings in absent.items():
+            yield _Draft("medium", f"{_name(code, findings)} was not measured: {reason}.", code)
+        for code, findings in small.items():
+            addresses = ", ".join(f.address.removeprefix(code) for f in findings[:6])
+            more = f" and {len(findings) - 6} more" if len(findings) > 6 else ""
+            yield _Draft(
+                "low",
+                f"{code} rests on fewer than {SMALL} rows in {addresses}{more}; "
+                "harm there could go unseen.",
+                code,
+            )
+
+
+def _exact(estimate: Estimate) -> bool:
+    return estimate.level == 1
+
+
+def _name(code: str, findings: Sequence[Finding]) -> str:
+    places = len(findings)
+    return f"{code} ({findings[0].metric})" + (f" in {places} groups" if places > 1 else "")
+
+
+def _of_harm(finding: Finding) -> Iterable[_Draft]:
+    """A student shown to be worse where the contract asked for nothing."""
+    change = finding.difference
+    if not isinstance(change, Estimate) or _exact(change):
+        return
+    if finding.better is Better.ZERO:
+        label = finding.note.removeprefix("bias transfer: ")
+        if label in ("introduced", "amplified", "reversed", "inherited"):
+            yield _Draft(
+                "low" if label == "inherited" else "medium",
+                f"{finding.address}: the {finding.metric} is {label} by the student, and no check "
+                "limits it.",
+                finding.address,
+            )
+        return
+    worse = change.high < 0 if finding.better is Better.HIGHER else change.low > 0
+    if worse:
+        yield _Draft(
+            "medium",
+            f"{finding.address}: the student is worse than the teacher in {finding.metric} by "
+            f"{abs(change.value):.4g} [{min(abs(change.low), abs(change.high)):.4g}, "
+            f"{max(abs(change.low), abs(change.high)):.4g}], and no check limits it.",
+            finding.address,
+        )
+
+
+def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
+    if data.label_source.startswith("model:"):
+        yield _Draft(
+            "high",
+            f"Labels come from {data.label_source}; every comparison with labels measures agreement "
+            "with that model, not truth.",
+            "data",
+        )
+    if data.clusters is None:
+        yield _Draft(
+            "low",
+            "Rows are taken to be independent: no cluster column is declared. Rows that share a user "
+            "or a source would make every interval too narrow.",
+            "data",
+        )
+    if not data.sensitive:
+        yield _Draft("medium", "No sensitive column is declared; bias was not looked at.", "data")
+    if not data.slices:
+        yield _Draft("low", "No slice is declared; only class recall shows rare cases.", "data")
+    yield _Draft(
+        "low",
+        f"All numbers hold for rows drawn as the {data.rows:,} audited ones were; other traffic, "
+        "later traffic and adversarial inputs were not measured.",
+        "data",
+    )
+    for subject in subjects:
+        if subject.adapter == "predictions":
+            yield _Draft(
+                "low",
+                f"The {subject.role} was not run here: its answers were read from {subject.name}; "
+                "that they are the answers of the model to be released is not verified.",
+                subject.role,
+            )

@@ -1,0 +1,62 @@
+"""How a model came to be: what it was trained from, on what, by which loss, and what else was tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from kdaudit.results import FORBID
+
+ArmKind = Literal["main", "hard", "label_smoothing", "shuffled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One point of a loss curve."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    epoch: int
+    train: Mapping[str, float]  # loss parts by objective name, and "total"
+    validation: Mapping[str, float]  # accuracy, nll, brier and, with a teacher, agreement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One trained model: the recipe itself (``main``) or a control, under one seed."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    kind: ArmKind
+    seed: int
+    chosen: bool  # the one that ships: best validation loss among the seeds of ``main``
+    digest: str
+    steps: int
+    best_epoch: int
+    converged: bool
+    curve: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The written history of one model folder (``lineage.json``)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    format: Literal[1] = 1
+    model: str
+    digest: str
+    parameters: int
+    method: str
+    formula: str
+    factory: str
+    args: Mapping[str, object]
+    training: Mapping[str, object]  # optimiser, rates, batch size, epochs
+    teacher: Mapping[str, str] | None  # name, adapter, digest
+    targets: Mapping[str, str] | None  # evidence digest, rows
+    transfer: Mapping[str, object]  # rows, digest, share of the audit split found in it
+    arms: tuple[Arm, ...]
+    source: Mapping[str, str] = field(default_factory=dict)  # recipe sha256, commit, dirty
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, str] = field(default_factory=dict)
+    wall_seconds: float
+    cpu_seconds: float

@@ -1,0 +1,359 @@
+"""From scores per row to a finding: what every suite of additive scores shares.
+
+A missing or invalid answer scores worst for the student and best for its references wherever the
+endpoint has a worst; a contrast has none, so there it stands at the centre of its range and the
+basis carries how far it may be off. Nothing is dropped, so deleting rows can never help.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdaudit.basis import ORDER, Subject, difference, own
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.evidence.kinds import Bools, Floats, Predictions
+from kdaudit.evidence.view import Evidence, Rows
+from kdaudit.results import (
+    Basis,
+    Better,
+    Endpoint,
+    Figure,
+    Finding,
+    Means,
+    Need,
+    Suite,
+    SuiteResult,
+    Table,
+    Where,
+)
+from kdaudit.stats.means import JointMeans, joint_contrast, joint_means
+
+FEWEST_CLUSTERS = 8  # below, a cluster-robust interval is not to be believed (methods: C < 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Score:
+    """One subject's additive score on N rows.
+
+    Attributes:
+        values: (N,) bool for 0/1 scores, else float; whatever stands where ``valid`` is False is
+            not looked at.
+        valid: (N,) whether the subject gave an answer that can be scored.
+        low: least possible score.
+        high: greatest possible score.
+    """
+
+    values: Bools | Floats
+    valid: Bools
+    low: float = 0.0
+    high: float = 1.0
+
+
+Scores = Mapping[Subject, Score | NotMeasured]
+
+
+def mean_finding(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    *,
+    where: Where = (),
+    rows: Bools | None = None,
+    note: str = "",
+) -> Finding:
+    """The mean of a score over the rows, or over some of them.
+
+    Args:
+        endpoint: what is measured; its direction says which score is the worst.
+        evidence: for weights, clusters and the level of the intervals.
+        scores: by subject; absent subjects are `NotMeasured`.
+        where: the address.
+        rows: (N,) which rows, or None for all.
+        note: a sentence the reader must see.
+    """
+    absent = _absent(endpoint, evidence, scores, where, rows, note)
+    if absent is not None:
+        return absent
+    present = [scores[who] for who in ORDER if isinstance(scores[who], Score)]
+    filled = [
+        _filled(score, endpoint.better, student=index == 0) for index, score in enumerate(present)
+    ]
+    kept = _kept(evidence.rows, rows)
+    if evidence.rows.weight is None and evidence.rows.cluster is None and _binary(filled):
+        return finding_of(endpoint, evidence, _table([f[kept] for f in filled]), where, note)
+    part = evidence.rows if rows is None else evidence.rows.take(kept)
+    joint = joint_means(
+        np.stack([np.asarray(f[kept], np.float64) for f in filled]),
+        clusters=part.cluster,
+        weights=part.weight,
+    )
+    unknown = _unknown(present, endpoint.better, kept, part)
+    return finding_of(
+        endpoint, evidence, _means(joint, present, unknown, evidence.rows), where, note
+    )
+
+
+def contrast_finding(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    *,
+    group: Bools,
+    rest: Bools,
+    where: Where,
+    note: str = "",
+) -> Finding:
+    """The mean of a score in a group minus that in the rest.
+
+    Args:
+        endpoint: a ``zero`` endpoint.
+        evidence: for weights, clusters and level.
+        scores: by subject.
+        group: (N,) rows of the group that count for this rate.
+        rest: (N,) rows outside it that do.
+        where: the group's address.
+        note: a sentence the reader must see.
+    """
+    absent = _absent(endpoint, evidence, scores, where, group, note)
+    if absent is not None:
+        return absent
+    if not rest.any():
+        return not_measured(endpoint, where, "there is no one else to compare the group with")
+    present = [scores[who] for who in ORDER if isinstance(scores[who], Score)]
+    joint = joint_contrast(
+        np.stack([_filled(s, endpoint.better, student=False).astype(np.float64) for s in present]),
+        group=group,
+        rest=rest,
+        clusters=evidence.rows.cluster,
+        weights=evidence.rows.weight,
+    )
+    sides = [
+        _unknown(present, endpoint.better, side, evidence.rows.take(side)) for side in (group, rest)
+    ]
+    unknown = tuple(a + b for a, b in zip(*sides, strict=True))
+    return finding_of(
+        endpoint, evidence, _means(joint, present, unknown, evidence.rows), where, note
+    )
+
+
+def finding_of(
+    endpoint: Endpoint, evidence: Evidence, basis: Basis, where: Where = (), note: str = ""
+) -> Finding:
+    """A finding whose every number follows from its basis."""
+    if not isinstance(basis, Table | Means):
+        reason = basis if isinstance(basis, NotMeasured) else NotMeasured("measured elsewhere")
+        return not_measured(endpoint, where, reason.reason)
+    values = {who: own(basis, who, evidence.level) for who in ORDER}
+    return Finding(
+        code=endpoint.code,
+        where=where,
+        metric=endpoint.metric,
+        unit=endpoint.unit,
+        better=endpoint.better,
+        student=values["student"],
+        teacher=values["teacher"],
+        baseline=values["baseline"],
+        difference=difference(basis, "teacher", evidence.level),
+        basis=basis,
+        note=note,
+    )
+
+
+def correctness(evidence: Evidence, need: Need) -> Scores:
+    """Whether each subject's answer is the label, on the rows it answered."""
+    trio = evidence[need]
+    scores: dict[Subject, Score | NotMeasured] = {}
+    for who in ORDER:
+        kind = trio.of(who)
+        if isinstance(kind, Predictions):
+            scores[who] = Score(values=kind.answer == evidence.rows.label, valid=kind.valid)
+        else:
+            scores[who] = absence(kind)
+    return scores
+
+
+def absence(kind: object) -> NotMeasured:
+    """Why a subject has no evidence of the kind that was asked for."""
+    return kind if isinstance(kind, NotMeasured) else NotMeasured("another kind of evidence")
+
+
+def result(
+    suite: Suite,
+    findings: Iterable[Finding],
+    figures: Iterable[Figure] = (),
+    notes: Iterable[str] = (),
+) -> SuiteResult:
+    """A suite's result, its findings in the order of their addresses."""
+    return SuiteResult(
+        suite=suite.name,
+        codes=tuple(endpoint.code for endpoint in suite.codes),
+        findings=tuple(sorted(findings, key=lambda finding: (finding.code, finding.where))),
+        figures=tuple(figures),
+        notes=tuple(notes),
+    )
+
+
+def not_measured(endpoint: Endpoint, where: Where, reason: str) -> Finding:
+    """A finding with no numbers, and why."""
+    absent = NotMeasured(reason)
+    return Finding(
+        code=endpoint.code,
+        where=where,
+        metric=endpoint.metric,
+        unit=endpoint.unit,
+        better=endpoint.better,
+        student=absent,
+        teacher=absent,
+        baseline=absent,
+        difference=absent,
+        basis=absent,
+    )
+
+
+def share_of_rows(
+    endpoint: Endpoint, evidence: Evidence, hits: Bools, where: Where = (), *, of_pair: str
+) -> Finding:
+    """A 0/1 score of the student alone, such as a flip: the teacher has no value of its own.
+
+    Args:
+        endpoint: what is measured.
+        evidence: for weights, clusters and level.
+        hits: (N,) the score.
+        where: the address.
+        of_pair: why there is no value for the teacher.
+    """
+    score = Score(values=hits, valid=np.ones(len(hits), dtype=np.bool_))
+    nobody = NotMeasured(of_pair)
+    zero = Score(values=np.zeros_like(hits), valid=score.valid)
+    finding = mean_finding(
+        endpoint, evidence, {"student": score, "teacher": zero, "baseline": nobody}, where=where
+    )
+    return Finding(
+        code=finding.code,
+        where=where,
+        metric=finding.metric,
+        unit=finding.unit,
+        better=finding.better,
+        student=finding.student,
+        teacher=nobody,
+        baseline=nobody,
+        difference=nobody,
+        basis=finding.basis,
+    )
+
+
+def counted(value: float, of: int, method: str = "exact count of these rows") -> Estimate:
+    """A thing that was counted, not estimated: no interval, at any level."""
+    return Estimate(value=value, low=value, high=value, n=max(of, 1), level=1.0, method=method)
+
+
+def _absent(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    where: Where,
+    rows: Bools | None,
+    note: str,
+) -> Finding | None:
+    kept = _kept(evidence.rows, rows)
+    if not kept.any():
+        return not_measured(endpoint, where, "no rows")
+    missing = [scores[who] for who in ("student", "teacher") if not isinstance(scores[who], Score)]
+    if not missing:
+        return None
+    reason = next(m for m in missing if isinstance(m, NotMeasured))
+    alone: dict[Subject, Measurement] = {}
+    for who in ORDER:
+        score = scores[who]
+        if isinstance(score, NotMeasured):
+            alone[who] = score
+            continue
+        pair: Scores = {"student": score, "teacher": score, "baseline": score}
+        both = mean_finding(endpoint, evidence, pair, rows=rows)
+        alone[who] = both.student if who == "student" else both.teacher
+    return Finding(
+        code=endpoint.code,
+        where=where,
+        metric=endpoint.metric,
+        unit=endpoint.unit,
+        better=endpoint.better,
+        student=alone["student"],
+        teacher=alone["teacher"],
+        baseline=alone["baseline"],
+        difference=reason,
+        basis=reason,
+        note=note,
+    )
+
+
+def _kept(rows: Rows, some: Bools | None) -> Bools:
+    return np.ones(len(rows), dtype=np.bool_) if some is None else some
+
+
+def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
+    if better is Better.ZERO:
+        centre = (score.low + score.high) / 2
+        return np.where(score.valid, score.values, centre).astype(np.float64)
+    worst = score.low if better is Better.HIGHER else score.high
+    best = score.high if better is Better.HIGHER else score.low
+    return np.where(score.valid, score.values, worst if student else best).astype(
+        score.values.dtype
+    )
+
+
+def _binary(filled: list[Bools | Floats]) -> bool:
+    return all(score.dtype == np.bool_ for score in filled)
+
+
+def _table(scores: list[Bools | Floats]) -> Table:
+    student, *others = [np.asarray(score, dtype=np.bool_) for score in scores]
+    pairs = [_pair(student, other) for other in others]
+    n11, n10, n01, n00 = pairs[0]
+    return Table(
+        n11=n11, n10=n10, n01=n01, n00=n00, baseline=pairs[1] if len(pairs) > 1 else None
+    )
+
+
+def _pair(student: Bools, other: Bools) -> tuple[int, int, int, int]:
+    n11, n10, n01, n00 = (
+        int(np.count_nonzero(cell))
+        for cell in (student & other, student & ~other, ~student & other, ~student & ~other)
+    )
+    return n11, n10, n01, n00
+
+
+def _unknown(
+    present: list[Score], better: Better, kept: Bools, part: Rows
+) -> tuple[float, ...]:
+    """How far each mean may be off: half the range, times the weight share of unknown rows."""
+    if better is not Better.ZERO:
+        return (0.0,) * len(present)
+    weight = part.weight if part.weight is not None else np.ones(len(part))
+    return tuple(
+        float(weight[~score.valid[kept]].sum() / weight.sum()) * (score.high - score.low) / 2
+        for score in present
+    )
+
+
+def _means(
+    joint: JointMeans | None, present: list[Score], unknown: tuple[float, ...], rows: Rows
+) -> Means | NotMeasured:
+    what = "rows" if rows.cluster is None else "clusters"
+    if joint is None:
+        return NotMeasured(f"fewer than two {what}; a spread needs two at least")
+    if rows.cluster is not None and joint.clusters < FEWEST_CLUSTERS:
+        return NotMeasured(
+            f"{joint.clusters} clusters; at least {FEWEST_CLUSTERS} are needed for an interval"
+        )
+    if joint.df < 1:
+        return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
+    return Means(
+        mean=tuple(float(x) for x in joint.mean),
+        covariance=tuple(tuple(float(x) for x in row) for row in joint.covariance),
+        df=float(joint.df),
+        n=joint.n,
+        clusters=joint.clusters,
+        span=max(score.high - score.low for score in present),
+        unknown=unknown,
+    )

@@ -1,0 +1,83 @@
+"""Saved predictions: a csv, Parquet or jsonl file of one subject's answers, made anywhere.
+
+``id`` plus ``p_<class>`` for every class, or one ``score`` (two classes: the probability of the
+favourable one), or ``prediction`` (the label only).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from kdaudit.data.columns import as_numbers, as_text, distinct, pick
+from kdaudit.data.readers import Source, read
+from kdaudit.errors import DataError, unknown
+from kdaudit.models.adapter import Answers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionsFile:
+    """Answers that were recorded elsewhere, in a file."""
+
+    source: Source
+
+    @classmethod
+    def open(cls, source: str, *, base: Path) -> Self:
+        """Read ``source``, relative to ``base``."""
+        return cls(read(source, base))
+
+    def identity(self) -> Mapping[str, str]:
+        """The file's digest."""
+        return {"sha256": self.source.sha256}
+
+    def answers(self, id_column: str, classes: Sequence[str]) -> Answers:
+        """The answers, in file order.
+
+        Args:
+            id_column: the data file's id column; ``id`` is accepted as well.
+            classes: (favourable, other) for a file with one ``score``; else unused.
+
+        Raises:
+            DataError: naming the column that is missing, repeated or no number.
+        """
+        table, name = self.source.table, self.source.name
+        column = id_column if id_column in table.columns else "id"
+        ids = as_text(pick(table, column, "id", name))
+        distinct(ids, name, column)
+        columns = [str(c) for c in table.columns if str(c).startswith("p_")]
+        if columns:
+            values = np.column_stack([as_numbers(table[c], name) for c in columns])
+            named = tuple(c.removeprefix("p_") for c in columns)
+            return Answers(ids=ids, classes=named, probabilities=values, labels=None)
+        if "score" in table.columns:
+            return Answers(
+                ids=ids,
+                classes=self._two(classes),
+                probabilities=self._score(table),
+                labels=None,
+            )
+        if "prediction" in table.columns:
+            labels = as_text(table["prediction"])
+            seen = tuple(sorted({label for label in labels if label is not None}))
+            return Answers(ids=ids, classes=seen, probabilities=None, labels=labels)
+        wanted = ["p_<class>", "score", "prediction"]
+        found = ", ".join(map(str, table.columns))
+        raise DataError(
+            f"{name} has no answers: it needs a column p_<class> per class, or score, or "
+            f"prediction. {unknown('set of columns', found, wanted)}"
+        )
+
+    def _score(self, table: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        score = as_numbers(table["score"], self.source.name)
+        return np.column_stack([score, 1 - score])
+
+    def _two(self, classes: Sequence[str]) -> tuple[str, ...]:
+        if len(classes) != 2:
+            raise DataError(
+                f"{self.source.name} has one score, which says how probable the favourable of two "
+                "classes is: name that class as `positive` under [data], or give p_<class> columns"
+            )
+        return tuple(classes)

@@ -1,0 +1,53 @@
+"""What an audit file asks for, checked against the installed suites before any model runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdaudit import registry
+from kdaudit.data.audit_file import AuditFile
+from kdaudit.declared import checks
+from kdaudit.errors import ConfigError
+from kdaudit.results import Check, Endpoint, Suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An audit that can be run.
+
+    Attributes:
+        file: the audit file.
+        base: the folder its paths are relative to.
+        suites: built, with their options.
+        contract: the checks, the default one included.
+    """
+
+    file: AuditFile
+    base: Path
+    suites: tuple[Suite, ...]
+    contract: tuple[Check, ...]
+
+
+def make_plan(file: AuditFile, base: Path) -> Plan:
+    """Build the suites and the contract.
+
+    Ours run unless a plugin is named: a third party's suite runs only where ``[suites.NAME]`` asks
+    for it, since a plugin is code.
+
+    Raises:
+        ConfigError: for anything the audit file names that does not exist.
+    """
+    known = registry.available(registry.GROUPS.suites)
+    names = {n for n, point in known.items() if point.dist and point.dist.name == "kdaudit"}
+    suites = tuple(
+        registry.build_suite(name, file.suites.get(name, {}))
+        for name in sorted(names | set(file.suites))
+    )
+    endpoints: dict[str, Endpoint] = {}
+    for suite in suites:
+        for endpoint in suite.codes:
+            if endpoint.code in endpoints:
+                raise ConfigError(f"two suites report {endpoint.code}; take one out")
+            endpoints[endpoint.code] = endpoint
+    return Plan(
+        file=file, base=base, suites=suites, contract=checks(file.contract, endpoints, file.data)
+    )

@@ -1,0 +1,437 @@
+"""What suites report, and what an audit is: types only, no arithmetic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from kdaudit.estimate import Measurement, NotMeasured
+
+if TYPE_CHECKING:
+    from kdaudit.evidence.view import Evidence, Streams
+
+Where = tuple[tuple[str, str], ...]
+FORBID: dict[str, str] = {"extra": "forbid"}
+
+
+class Better(StrEnum):
+    """Which way is better. ``zero`` is for contrasts: the nearer to none, the better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    ZERO = "zero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Paired counts of 0/1 scores, one row each, unweighted and unclustered.
+
+    Attributes:
+        n11: rows where student and teacher score 1.
+        n10: rows where only the student scores 1.
+        n01: rows where only the teacher scores 1.
+        n00: rows where both score 0.
+        baseline: the same four counts for (student, baseline), or None without a baseline.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    n11: int
+    n10: int
+    n01: int
+    n00: int
+    baseline: tuple[int, int, int, int] | None = None
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Means of additive scores, jointly over (student, teacher[, baseline]).
+
+    Attributes:
+        mean: (S,) means, or contrasts of means, S = 2 or 3.
+        covariance: (S, S) covariance of those means; cluster-robust where clusters are declared.
+        df: degrees of freedom of Student's t.
+        n: rows.
+        clusters: independent units (equal to ``n`` without clusters).
+        span: how far one unit's answer can move its score; widens every interval by the
+            rule-of-three term z·span/clusters, so that few or no differing answers never read
+            as certainty.
+        unknown: (S,) the most each mean could move had the answers that are missing or invalid
+            been given; 0 where the endpoint has a worst score to put in their place.
+        scale: ``log`` where the means are logarithms of ratios and the finding prints the ratio.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    df: float
+    n: int
+    clusters: int
+    span: float
+    unknown: tuple[float, ...]
+    scale: Literal["identity", "log"] = "identity"
+    kind: Literal["means"] = "means"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """The finding's own intervals are all there is: it can be checked at their level only.
+
+    Attributes:
+        level: two-sided level of those intervals; 1 for counted values, which hold at every level.
+        baseline: student minus baseline, where there is a baseline.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    level: float
+    baseline: Measurement | None = None
+    kind: Literal["fixed"] = "fixed"
+
+
+Basis = Table | Means | Fixed | NotMeasured
+
+
+def address(code: str, where: Where) -> str:
+    """Print the address of a finding: the only key for streams, JUnit, SARIF and waivers.
+
+    >>> address("SLC001", (("channel", "web"),))
+    'SLC001[channel=web]'
+    >>> address("ACC001", ())
+    'ACC001'
+    """
+    inside = ",".join(f"{column}={value}" for column, value in where)
+    return f"{code}[{inside}]" if inside else code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One measured comparison of student with teacher (and baseline) at one address.
+
+    Attributes:
+        code: stable code, e.g. ``SLC001``.
+        where: sorted (column, value) pairs; empty for the whole split.
+        metric: the field's name for what is measured.
+        unit: what one unit of the value is, e.g. ``share of rows``.
+        better: which way is better.
+        student: the student's own value.
+        teacher: the teacher's.
+        baseline: the third subject's.
+        difference: student minus teacher.
+        basis: what every interval can be recomputed from without rows; ``NotMeasured`` where the
+            numbers are for display only and the reason says why.
+        note: one sentence that the reader of this number must see, or empty.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    code: str
+    where: Where = ()
+    metric: str
+    unit: str
+    better: Better
+    student: Measurement
+    teacher: Measurement
+    baseline: Measurement
+    difference: Measurement
+    basis: Basis
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if list(self.where) != sorted(self.where):
+            raise ValueError(f"where must be sorted by column, got {self.where}")
+
+    @property
+    def address(self) -> str:
+        """The printed address, e.g. ``SLC001[channel=web]``."""
+        return address(self.code, self.where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Plot data: numbers only; a renderer decides how they look.
+
+    Attributes:
+        name: unique within its suite.
+        chart: the shape of the data: ``reliability``, ``intervals``, ``matrix``, ``histogram``,
+            ``curves`` or ``table``; a renderer that does not know a shape prints the rows.
+        title: a sentence that says what is shown.
+        columns: names of the columns of ``rows``.
+        rows: one tuple per mark; text, numbers or None for "none".
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    name: str
+    chart: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteResult:
+    """Everything one suite learned: numbers only, no formatting."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    suite: str
+    codes: tuple[str, ...] = ()  # the endpoints the suite declares, measured or not
+    findings: tuple[Finding, ...]
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None  # a crashed suite: the one line that says how
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Evidence a suite reads: one kind, on one split, as it is or through a variant."""
+
+    kind: Literal["predictions", "timings", "generations", "likelihoods"]
+    split: str = "audit"
+    variant: str = "as-is"
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One code a suite can report, declared before anything runs.
+
+    Attributes:
+        code: the stable code.
+        metric: the field's name for what is measured.
+        unit: what one unit of the value is.
+        better: which way is better.
+        keys: what addresses its findings: column names, or ``@slices`` and ``@sensitive`` for the
+            columns the audit file declares; empty for one finding over the whole split.
+        whole: whether there is also a finding with no ``where`` beside those of ``keys``.
+    """
+
+    code: str
+    metric: str
+    unit: str
+    better: Better
+    keys: tuple[str, ...] = ()
+    whole: bool = False
+
+
+class Suite(Protocol):
+    """A plugin that turns evidence into findings: a frozen dataclass whose fields are its options.
+
+    ``run`` may not read files, print, or draw random numbers other than from ``streams``.
+    Its module docstring is its page in the manual.
+    """
+
+    name: ClassVar[str]
+    codes: ClassVar[tuple[Endpoint, ...]]
+
+    def needs(self) -> tuple[Need, ...]:
+        """What evidence the suite reads."""
+        ...
+
+    def run(self, evidence: "Evidence", streams: "Streams") -> SuiteResult:
+        """Measure. An unmet need becomes ``NotMeasured`` findings, not an exception."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What became of one check, or of all."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_EVALUABLE = "not_evaluable"
+    ERROR = "error"
+
+
+class Severity(StrEnum):
+    """Whether a check that is not met stops the release."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    INFO = "info"
+
+
+class Limit(StrEnum):
+    """How a check states its limit."""
+
+    MARGIN = "margin"  # worse than the reference by at most this
+    KEEP = "keep"  # at least this share of the reference
+    AT_MOST = "at_most"  # the student's own value
+    AT_LEAST = "at_least"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One declared limit of the contract.
+
+    Attributes:
+        code: which endpoint.
+        where: exactly this address, or empty.
+        each: one member per value of these columns; two columns cross.
+        limit: how the limit is stated.
+        value: the limit, in the endpoint's unit (a share of the reference for ``keep``).
+        against: the reference of ``margin`` and ``keep``.
+        min_n: members with fewer rows are not evaluable.
+        small: whether members below ``min_n`` block or are left to the limitations.
+        severity: whether it blocks.
+        declared: False for the check that every audit has by default.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    code: str
+    where: Where = ()
+    each: tuple[str, ...] = ()
+    limit: Limit
+    value: float
+    against: Literal["teacher", "baseline"] = "teacher"
+    min_n: int = 50
+    small: Literal["list", "block"] = "list"
+    severity: Severity = Severity.BLOCK
+    declared: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check says of one finding.
+
+    Attributes:
+        check: position in ``Results.contract``.
+        address: the finding's address.
+        outcome: pass, fail, inconclusive, not_evaluable or error.
+        measured: the quantity that is held against the limit: for ``margin`` how much worse the
+            student is than the reference (positive is worse; for ``zero`` |S| - |T|), for
+            ``keep`` its share of the reference, otherwise its own value (its size, for ``zero``);
+            the interval is two-sided at 1 - 2 alpha.
+        limit: the limit on the same scale as ``measured``.
+        p_exceeded: one-sided p-value that the limit is exceeded, before Holm; None if none.
+        needed_n: rows that would decide it, where more rows would; else None.
+        blocks: whether this verdict keeps the contract from being met.
+        reason: one sentence with the unrounded interval and limit.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    check: int
+    address: str
+    outcome: Outcome
+    measured: Measurement
+    limit: float
+    p_exceeded: float | None = None
+    needed_n: int | None = None
+    blocks: bool = True
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limitation:
+    """A numbered sentence on the card, generated or written by the owner, with its evidence."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    id: str  # L-001 ...
+    text: str
+    evidence: str  # an address, a file, or "owner"
+    severity: Literal["high", "medium", "low"] = "medium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """One file the audit read."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    role: str
+    name: str  # as written in the audit file: never a path of this machine
+    sha256: str
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One audited model, and what its identity rests on."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    role: Literal["teacher", "student", "baseline"]
+    adapter: str
+    name: str
+    digest: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    """The audited split in numbers."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    rows: int
+    out_of_scope: int
+    clusters: int | None
+    weighted: bool
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    label_source: str
+    splits: Mapping[str, int]
+    sensitive: tuple[str, ...]
+    slices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardText:
+    """What only a person can write; None prints NOT PROVIDED."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    owner: str | None = None
+    contact: str | None = None
+    version: str | None = None
+    licence: str | None = None
+    intended_use: str | None = None
+    out_of_scope_use: str | None = None
+    limitations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """An audit: a pure function of evidence, roles, options, contract, seed and versions.
+
+    Same inputs, same bytes; clock, machine and durations live in `kdaudit.audit.Run`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    format: Literal[1] = 1
+    name: str
+    seed: int
+    alpha: float
+    versions: Mapping[str, str]
+    inputs: tuple[InputFile, ...]
+    subjects: tuple[Subject, ...]
+    data: DataSummary
+    suites: tuple[SuiteResult, ...]
+    contract: tuple[Check, ...]
+    verdicts: tuple[Verdict, ...]
+    outcome: Outcome
+    exit_code: int
+    limitations: tuple[Limitation, ...]
+    card: CardText
+
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings of all suites, in order."""
+        return tuple(finding for suite in self.suites for finding in suite.findings)
+
+    def finding(self, address: str) -> Finding:
+        """The finding at ``address``, e.g. ``results.finding("SLC001[channel=web]")``.
+
+        Raises:
+            KeyError: if nothing was measured there.
+        """
+        for finding in self.findings():
+            if finding.address == address:
+                return finding
+        raise KeyError(address)

@@ -1,0 +1,36 @@
+"""The circumstances of an audit: clock, machine, durations; everything `Results` must not hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from kdaudit.lineage import Lineage
+from kdaudit.results import FORBID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of an audit (``run.json``, with ``lineage.json`` beside it).
+
+    Attributes:
+        started: UTC time, ISO 8601, to the second.
+        seconds: wall time by stage.
+        environment: Python, platform, processor, cores, memory, thread count, load.
+        packages: versions of the libraries that computed.
+        source: commit and dirty flag of the folder of the audit file, where it is a git checkout.
+        predicted: rows each subject was run on in this execution.
+        reused: rows whose evidence was already in the store.
+        lineage: the history of each subject that has one, by role.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    format: Literal[1] = 1
+    started: str
+    seconds: Mapping[str, float]
+    environment: Mapping[str, str]
+    packages: Mapping[str, str]
+    source: Mapping[str, str] = field(default_factory=dict)
+    predicted: Mapping[str, int] = field(default_factory=dict)
+    reused: Mapping[str, int] = field(default_factory=dict)
+    lineage: Mapping[str, Lineage] = field(default_factory=dict)

@@ -1,0 +1,35 @@
+"""Holm's adjustment for many tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdaudit.stats.arrays import FloatArray
+
+
+def holm(p: Sequence[float]) -> FloatArray:
+    """Adjust p-values so that the chance of any false rejection stays below alpha.
+
+    Holm (1979), Scandinavian Journal of Statistics 6:65: the k-th smallest of m is multiplied by
+    m - k + 1, and none falls below a smaller one. Valid under any dependence.
+
+    Args:
+        p: (m,) p-values in [0, 1]; may be empty.
+
+    Returns:
+        (m,) adjusted p-values in the given order; reject where at most alpha.
+
+    Raises:
+        ValueError: for a p-value outside [0, 1].
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p, np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"p-values lie in [0, 1], got {values.tolist()}")
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted

@@ -1,0 +1,196 @@
+"""Means of several scores of the same rows, and contrasts of means, with joint covariance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kdaudit.stats.arrays import BoolArray, FloatArray
+
+
+# Arrays have no single truth value, so a generated __eq__ would only raise.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointMeans:
+    """S means, or contrasts of means, estimated from the same rows.
+
+    Attributes:
+        mean: (S,) the means, or contrasts.
+        covariance: (S, S) their estimated covariance.
+        df: degrees of freedom of Student's t.
+        n: rows the means rest on; of a contrast, the rows of its group.
+        clusters: independent units (rows, where no clusters are declared); of a contrast, those
+            of the side that has fewer.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    df: float
+    n: int
+    clusters: int
+
+
+def joint_means(
+    scores: ArrayLike, *, clusters: ArrayLike | None = None, weights: ArrayLike | None = None
+) -> JointMeans | None:
+    """Means of S score series over the same rows, with their joint covariance.
+
+    Every row, or cluster of rows, contributes its weighted residual ``w (x - mean) / sum(w)``; the
+    covariance is the sum of their outer products times C / (C - 1) over C units. Without clusters
+    and weights that is the sample covariance over n; with clusters it is the cluster-robust
+    covariance of a least-squares constant (Liang and Zeger 1986).
+
+    Args:
+        scores: (S, N) finite scores; bool and float32 are computed in float64.
+        clusters: (N,) codes counted from 0; rows of one code may depend on each other. Codes
+            without rows are no units.
+        weights: (N,) finite weights, at least 0; a row of weight 0 is no row.
+
+    Returns:
+        The means with C - 1 degrees of freedom; None with fewer than two units, whose spread
+        cannot be estimated.
+
+    Raises:
+        ValueError: for shapes that do not fit, scores that are not finite, or bad weights.
+
+    >>> both = joint_means([[1, 1, 0, 0], [1, 1, 1, 0]])
+    >>> both.mean.tolist(), both.n, both.df
+    ([0.5, 0.75], 4, 3.0)
+    >>> joint_means([[1, 1, 0, 0]], clusters=[0, 0, 0, 0]) is None
+    True
+    """
+    rows = _Rows.of(scores, clusters, weights)
+    side = rows.side(np.ones(rows.values.shape[1], np.bool_))
+    if side is None:
+        return None
+    return JointMeans(
+        mean=side.mean,
+        covariance=_covariance(side.residuals, side.clusters),
+        df=float(side.clusters - 1),
+        n=side.n,
+        clusters=side.clusters,
+    )
+
+
+def joint_contrast(
+    scores: ArrayLike,
+    *,
+    group: BoolArray,
+    rest: BoolArray | None = None,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> JointMeans | None:
+    """Contrasts mean(group) - mean(rest) of S score series, with their joint covariance.
+
+    Without clusters the sides are independent and their covariances add. With clusters, a cluster
+    may have rows on both sides: its residuals are summed over both, with the correction
+    C / (C - 1) and the degrees of freedom of the side with fewer clusters, which is the larger
+    correction and the fewer degrees.
+
+    Args:
+        scores: (S, N) finite scores; bool and float32 are computed in float64.
+        group: (N,) the rows of the group.
+        rest: (N,) the rows it is held against; all others if None. Rows in neither are ignored.
+        clusters: (N,) codes counted from 0.
+        weights: (N,) finite weights, at least 0; a row of weight 0 is no row.
+
+    Returns:
+        The contrasts; None when either side has fewer than two units.
+
+    Raises:
+        ValueError: for shapes that do not fit, sides that share rows, scores that are not finite,
+            or bad weights.
+
+    >>> contrast = joint_contrast([[1, 1, 0, 1, 0, 0]], group=np.arange(6) < 3)
+    >>> round(float(contrast.mean[0]), 4), contrast.n, contrast.df
+    (0.3333, 3, 2.0)
+    """
+    rows = _Rows.of(scores, clusters, weights)
+    inside = np.asarray(group, np.bool_)
+    outside = ~inside if rest is None else np.asarray(rest, np.bool_)
+    if not inside.shape == outside.shape == rows.values.shape[1:]:
+        raise ValueError(f"group and rest mark each of the {rows.values.shape[1]} rows")
+    if (inside & outside).any():
+        raise ValueError("group and rest share rows, so there is nothing to contrast")
+    one, other = rows.side(inside), rows.side(outside)
+    if one is None or other is None:
+        return None
+    fewer = min(one.clusters, other.clusters)
+    if rows.codes is None:
+        covariance = _covariance(one.residuals, one.clusters)
+        covariance += _covariance(other.residuals, other.clusters)
+    else:
+        covariance = _covariance(one.residuals - other.residuals, fewer)
+    return JointMeans(
+        mean=one.mean - other.mean,
+        covariance=covariance,
+        df=float(fewer - 1),
+        n=one.n,
+        clusters=fewer,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    mean: FloatArray  # (S,)
+    residuals: FloatArray  # (S, units), the share of each unit in the error of the mean
+    n: int
+    clusters: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    values: FloatArray  # (S, N)
+    codes: NDArray[np.integer] | None  # (N,)
+    weights: FloatArray | None  # (N,)
+
+    @classmethod
+    def of(
+        cls, scores: ArrayLike, clusters: ArrayLike | None, weights: ArrayLike | None
+    ) -> "_Rows":
+        values = np.asarray(scores, np.float64)
+        codes = None if clusters is None else np.asarray(clusters)
+        weight = None if weights is None else np.asarray(weights, np.float64)
+        if values.ndim != 2:
+            raise ValueError(f"scores are (series, rows), got shape {values.shape}")
+        for name, column in (("clusters", codes), ("weights", weight)):
+            if column is not None and column.shape != values.shape[1:]:
+                raise ValueError(
+                    f"{name} has one entry per row, {values.shape[1]}; got shape {column.shape}"
+                )
+        if weight is not None and not ((weight >= 0) & (weight < np.inf)).all():
+            raise ValueError("weights are finite and not negative")
+        return cls(values, codes, weight)
+
+    def side(self, chosen: BoolArray) -> _Side | None:
+        if self.weights is not None:
+            chosen = chosen & (self.weights > 0)
+        every = bool(chosen.all())
+        values = self.values if every else self.values[:, chosen]
+        n = values.shape[1]
+        if n < 2:
+            return None
+        share: FloatArray | float = 1 / n
+        mean = values.mean(axis=1)
+        if self.weights is not None:
+            weights = self.weights[chosen]
+            share = weights / weights.sum()
+            mean = (values * share).sum(axis=1)
+        if not np.isfinite(mean).all():
+            raise ValueError("scores are finite; missing ones are the caller's to impute")
+        residuals = (values - mean[:, None]) * share
+        if self.codes is None:
+            return _Side(mean, residuals, n, n)
+        # Both sides of a contrast need the same columns, so codes without rows keep theirs: zeros.
+        size = int(self.codes.max()) + 1
+        codes = self.codes if every else self.codes[chosen]
+        clusters = int(np.count_nonzero(np.bincount(codes, minlength=size)))
+        if clusters < 2:
+            return None
+        sums = np.array([np.bincount(codes, row, minlength=size) for row in residuals], np.float64)
+        return _Side(mean, sums, n, clusters)
+
+
+def _covariance(residuals: FloatArray, clusters: int) -> FloatArray:
+    # Not `@`: the order in which BLAS adds depends on its threads, and verdicts may not.
+    products: FloatArray = np.einsum("su,tu->st", residuals, residuals)
+    return products * (clusters / (clusters - 1))
