@@ -1,7 +1,7 @@
 """An audit: evidence in, results out. The Python call and the command line meet here."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -27,6 +27,7 @@ from kdaudit.models.adapter import Runnable
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.predictions import PredictionsFile
 from kdaudit.plan import Plan, make_plan
+from kdaudit.progress import Progress, silent
 from kdaudit.results import (
     CardText,
     DataSummary,
@@ -40,12 +41,6 @@ from kdaudit.subjects import Asked, agree, ask, identity, label_codes
 
 PREDICTIONS = Need(kind="predictions")
 TIMINGS = Need(kind="timings")
-
-Stage = Callable[[str, int], Callable[[int], None]]
-
-
-def _quiet(_name: str, _total: int) -> Callable[[int], None]:
-    return lambda _done: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,7 +131,10 @@ def audit(
         raise ConfigError(f"data must be a DataFrame, got {type(data).__name__}")
     plan = make_plan(file, Path())
     dataset = from_table(
-        Source(name=name, table=data, sha256=_table_digest(data)), file.data, file.audit.seed, Path()
+        Source(name=name, table=data, sha256=_table_digest(data)),
+        file.data,
+        file.audit.seed,
+        Path(),
     )
     column = file.data.id or "id"
     ids = data[column].to_numpy() if column in data.columns else _positions(len(data))
@@ -151,7 +149,7 @@ def audit(
 
 
 def audit_file(
-    plan: Plan, *, store: Store, stage: Stage = _quiet, policy: Policy = Policy()
+    plan: Plan, *, store: Store, progress: Progress = silent, policy: Policy = Policy()
 ) -> Audited:
     """Audit the models that an audit file names; they are already distilled.
 
@@ -165,7 +163,7 @@ def audit_file(
         table: SubjectTable | None = getattr(file, role)
         if table is not None:
             opened[role] = open_model(role, table, plan.base)
-    return run_plan(plan, dataset, opened, store=store, stage=stage, policy=policy)
+    return run_plan(plan, dataset, opened, store=store, progress=progress, policy=policy)
 
 
 def run_plan(
@@ -174,7 +172,7 @@ def run_plan(
     opened: Mapping[Subject, Opened],
     *,
     store: Store | None = None,
-    stage: Stage = _quiet,
+    progress: Progress = silent,
     policy: Policy = Policy(),
 ) -> Audited:
     """Ask every subject once, measure, decide."""
@@ -183,10 +181,10 @@ def run_plan(
     for role in ORDER:
         if role in opened:
             table = getattr(file, role)
-            advance = stage(f"asking the {role}", len(frame))
+            advance = progress(f"asking the {role}", len(frame))
             asked[role] = ask(role, table, opened[role], dataset, file.data, store, advance)
     classes, subjects = agree(asked, frame, file.data)
-    timings, timed = _timings(plan, asked, frame, store, stage)
+    timings, timed = _timings(plan, asked, frame, store, progress)
     evidence = _evidence(plan, dataset, classes, subjects, timings)
     streams = Streams(file.audit.seed)
     suites = tuple(_run(suite, evidence, streams) for suite in plan.suites)
@@ -235,7 +233,7 @@ def _timings(
     asked: Mapping[Subject, Asked],
     frame: Frame,
     store: Store | None,
-    stage: Stage,
+    progress: Progress,
 ) -> tuple[Kind | NotMeasured, dict[str, int]]:
     """Time the pair on requests of the audit split, where both run here."""
     wanted = any(need.kind == "timings" for suite in plan.suites for need in suite.needs())
@@ -251,7 +249,7 @@ def _timings(
     assert isinstance(teacher, Runnable)
     assert isinstance(student, Runnable)
     timings, computed = record_timings(
-        teacher, student, frame.inputs, seed=plan.file.audit.seed, store=store, stage=stage
+        teacher, student, frame.inputs, seed=plan.file.audit.seed, store=store, progress=progress
     )
     return timings, {"timings": computed}
 
@@ -283,7 +281,9 @@ def _evidence(
     )
 
     def view(part: Rows, keep: "np.ndarray[Any, np.dtype[np.bool_]]") -> Evidence:
-        trio = Trio(**{r: s if isinstance(s, NotMeasured) else s.take(keep) for r, s in subjects.items()})
+        trio = Trio(
+            **{r: s if isinstance(s, NotMeasured) else s.take(keep) for r, s in subjects.items()}
+        )
         return Evidence(rows=part, level=level, kinds={PREDICTIONS: trio, TIMINGS: timed})
 
     outside = frame.out_of_scope
@@ -429,5 +429,7 @@ def _positions(n: int) -> "np.ndarray[Any, Any]":
 def _table_digest(table: pd.DataFrame) -> str:
     digest = hashlib.sha256("\x1f".join(map(str, table.columns)).encode())
     for column in table.columns:
-        digest.update(pd.util.hash_array(table[column].astype(str).to_numpy(dtype=object)).tobytes())
+        digest.update(
+            pd.util.hash_array(table[column].astype(str).to_numpy(dtype=object)).tobytes()
+        )
     return digest.hexdigest()

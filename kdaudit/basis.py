@@ -281,9 +281,7 @@ def _size(basis: Means, weights: Sequence[float], limit: float, alpha: float) ->
             level=1 - 2 * alpha,
             method=_method(basis),
         ),
-        p_above=min(
-            1.0, 2 * min(linear.p_above(value, limit), linear.p_below(value, -limit))
-        ),
+        p_above=min(1.0, 2 * min(linear.p_above(value, limit), linear.p_below(value, -limit))),
         p_below=max(linear.p_below(value, limit), linear.p_above(value, -limit)),
         needed_n=_needed_means(basis, weights, abs(limit - abs(value.value)), alpha),
     )
@@ -404,9 +402,7 @@ def _needed_means(
     if not distance > 1e-9:
         return None
     variance = sum(
-        a * b * basis.covariance[i][j]
-        for i, a in enumerate(weights)
-        for j, b in enumerate(weights)
+        a * b * basis.covariance[i][j] for i, a in enumerate(weights) for j, b in enumerate(weights)
     )
     # The covariance is that of clusters already; what not one answer shows counts them again.
     per_cluster = basis.n / basis.clusters

@@ -59,9 +59,7 @@ def _refuse_wrong_way(endpoint: Endpoint, limit: Limit, value: float, place: str
         raise ConfigError(f"{place}: the limit of a contrast cannot be negative, got {value}")
 
 
-def _refuse_wrong_place(
-    endpoint: Endpoint, table: CheckTable, data: DataTable, place: str
-) -> None:
+def _refuse_wrong_place(endpoint: Endpoint, table: CheckTable, data: DataTable, place: str) -> None:
     roles = {"@slices": data.slices, "@sensitive": data.sensitive}
     columns = [c for key in endpoint.keys for c in roles.get(key, (key,))]
     asked = [*table.where, *table.each]

@@ -86,6 +86,7 @@ def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_D
     for suite in suites:
         absent: dict[tuple[str, str], list[Finding]] = {}
         small: dict[str, list[Finding]] = {}
+        harms: dict[tuple[str, str], list[Finding]] = {}
         for finding in suite.findings:
             if isinstance(finding.difference, NotMeasured) and isinstance(
                 finding.student, NotMeasured
@@ -94,19 +95,49 @@ def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_D
             elif isinstance(finding.student, Estimate) and finding.where:
                 if finding.student.n < SMALL and not _exact(finding.student):
                     small.setdefault(finding.code, []).append(finding)
-            if finding.address not in judged:
-                yield from _of_harm(finding)
+            harm = None if finding.address in judged else _harm(finding)
+            if harm is not None:
+                harms.setdefault((finding.code, harm), []).append(finding)
         for (code, reason), findings in absent.items():
             yield _Draft("medium", f"{_name(code, findings)} was not measured: {reason}.", code)
+        for (code, harm), findings in harms.items():
+            yield _Draft(
+                "low" if harm == "inherited" else "medium",
+                f"{_places(code, findings)}: {_said(findings, harm)}, and no check limits it.",
+                findings[0].address if len(findings) == 1 else code,
+            )
         for code, findings in small.items():
-            addresses = ", ".join(f.address.removeprefix(code) for f in findings[:6])
-            more = f" and {len(findings) - 6} more" if len(findings) > 6 else ""
             yield _Draft(
                 "low",
-                f"{code} rests on fewer than {SMALL} rows in {addresses}{more}; "
-                "harm there could go unseen.",
+                f"{_places(code, findings)}: fewer than {SMALL} rows; harm there could go unseen.",
                 code,
             )
+
+
+def _places(code: str, findings: Sequence[Finding], most: int = 6) -> str:
+    """The addresses, the first few of many."""
+    if len(findings) == 1:
+        return findings[0].address
+    shown = " ".join(f.address.removeprefix(code) for f in findings[:most])
+    more = f" and {len(findings) - most} more" if len(findings) > most else ""
+    return f"{code} in {len(findings)} groups, {shown}{more}"
+
+
+def _said(findings: Sequence[Finding], harm: str) -> str:
+    metric = findings[0].metric
+    if harm != "worse":
+        owner = "the" if harm == "introduced" else "the teacher's"
+        return f"{owner} {metric} is {harm} by the student"
+    changes = [f.difference for f in findings if isinstance(f.difference, Estimate)]
+    worst = max(changes, key=lambda change: abs(change.value))
+    by = f"{abs(worst.value):.4g} [{_ends(worst)}]"
+    where = "by" if len(findings) == 1 else "by up to"
+    return f"the student is worse than the teacher in {metric} {where} {by}"
+
+
+def _ends(change: Estimate) -> str:
+    low, high = sorted((abs(change.low), abs(change.high)))
+    return f"{low:.4g}, {high:.4g}"
 
 
 def _exact(estimate: Estimate) -> bool:
@@ -118,30 +149,16 @@ def _name(code: str, findings: Sequence[Finding]) -> str:
     return f"{code} ({findings[0].metric})" + (f" in {places} groups" if places > 1 else "")
 
 
-def _of_harm(finding: Finding) -> Iterable[_Draft]:
-    """A student shown to be worse where the contract asked for nothing."""
+def _harm(finding: Finding) -> str | None:
+    """How the student is shown to be worse, or to share a bias, or None."""
     change = finding.difference
     if not isinstance(change, Estimate) or _exact(change):
-        return
+        return None
     if finding.better is Better.ZERO:
         label = finding.note.removeprefix("bias transfer: ")
-        if label in ("introduced", "amplified", "reversed", "inherited"):
-            yield _Draft(
-                "low" if label == "inherited" else "medium",
-                f"{finding.address}: the {finding.metric} is {label} by the student, and no check "
-                "limits it.",
-                finding.address,
-            )
-        return
+        return label if label in ("introduced", "amplified", "reversed", "inherited") else None
     worse = change.high < 0 if finding.better is Better.HIGHER else change.low > 0
-    if worse:
-        yield _Draft(
-            "medium",
-            f"{finding.address}: the student is worse than the teacher in {finding.metric} by "
-            f"{abs(change.value):.4g} [{min(abs(change.low), abs(change.high)):.4g}, "
-            f"{max(abs(change.low), abs(change.high)):.4g}], and no check limits it.",
-            finding.address,
-        )
+    return "worse" if worse else None
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:

@@ -80,7 +80,7 @@ def mean_finding(
         _filled(score, endpoint.better, student=index == 0) for index, score in enumerate(present)
     ]
     kept = _kept(evidence.rows, rows)
-    if evidence.rows.weight is None and evidence.rows.cluster is None and _binary(filled):
+    if _binary(filled) and _independent(evidence.rows, kept):
         return finding_of(endpoint, evidence, _table([f[kept] for f in filled]), where, note)
     part = evidence.rows if rows is None else evidence.rows.take(kept)
     joint = joint_means(
@@ -302,6 +302,13 @@ def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
     )
 
 
+def _independent(rows: Rows, kept: Bools) -> bool:
+    """Whether the rows are equal and no two of them share a cluster."""
+    if rows.weight is not None:
+        return False
+    return rows.cluster is None or int(np.bincount(rows.cluster[kept]).max()) == 1
+
+
 def _binary(filled: list[Bools | Floats]) -> bool:
     return all(score.dtype == np.bool_ for score in filled)
 
@@ -310,9 +317,7 @@ def _table(scores: list[Bools | Floats]) -> Table:
     student, *others = [np.asarray(score, dtype=np.bool_) for score in scores]
     pairs = [_pair(student, other) for other in others]
     n11, n10, n01, n00 = pairs[0]
-    return Table(
-        n11=n11, n10=n10, n01=n01, n00=n00, baseline=pairs[1] if len(pairs) > 1 else None
-    )
+    return Table(n11=n11, n10=n10, n01=n01, n00=n00, baseline=pairs[1] if len(pairs) > 1 else None)
 
 
 def _pair(student: Bools, other: Bools) -> tuple[int, int, int, int]:
@@ -323,9 +328,7 @@ def _pair(student: Bools, other: Bools) -> tuple[int, int, int, int]:
     return n11, n10, n01, n00
 
 
-def _unknown(
-    present: list[Score], better: Better, kept: Bools, part: Rows
-) -> tuple[float, ...]:
+def _unknown(present: list[Score], better: Better, kept: Bools, part: Rows) -> tuple[float, ...]:
     """How far each mean may be off: half the range, times the weight share of unknown rows."""
     if better is not Better.ZERO:
         return (0.0,) * len(present)

@@ -118,7 +118,9 @@ class CheckTable(Table):
 
     @model_validator(mode="after")
     def _states_one_limit(self) -> Self:
-        given = [k for k in ("margin", "keep", "at_most", "at_least") if getattr(self, k) is not None]
+        given = [
+            k for k in ("margin", "keep", "at_most", "at_least") if getattr(self, k) is not None
+        ]
         if len(given) != 1:
             raise ValueError(
                 "exactly one of margin, keep, at_most, at_least says the limit; "
@@ -127,7 +129,9 @@ class CheckTable(Table):
         if not math.isfinite(getattr(self, given[0])):
             raise ValueError(f"{given[0]} must be a finite number, got {getattr(self, given[0])}")
         if self.against and given[0] in ("at_most", "at_least"):
-            raise ValueError(f"against goes with margin or keep; {given[0]} holds the student alone")
+            raise ValueError(
+                f"against goes with margin or keep; {given[0]} holds the student alone"
+            )
         if self.where and self.each:
             raise ValueError("where names one slice and each names many: give one of them")
         return self
@@ -172,6 +176,10 @@ class AuditFile(Table):
         for role in ("teacher", "student"):
             if getattr(self, role).control:
                 raise ValueError(f"[{role}] control: a control can only be the [baseline]")
+        if self.baseline is not None and self.baseline.control and not self.baseline.distill:
+            raise ValueError(
+                '[baseline] control: say of which recipe, e.g. distill = "recipe.toml"'
+            )
         return self
 
 

@@ -14,7 +14,9 @@ from kdaudit.evidence.view import Category
 def pick(table: pd.DataFrame, column: str, role: str, source: str) -> pd.Series:
     """The column, or a `DataError` that names the nearest one."""
     if column not in table.columns:
-        raise DataError(f"{source}: {unknown(f'column for {role}', column, map(str, table.columns))}")
+        raise DataError(
+            f"{source}: {unknown(f'column for {role}', column, map(str, table.columns))}"
+        )
     return table[column]
 
 

@@ -29,10 +29,16 @@ def assign(
     if data.split is None:
         return np.full(len(ids), "audit", dtype=object)
     if isinstance(data.split, HashSplit):
-        units = ids if data.cluster is None else as_text(pick(table, data.cluster, "cluster", data.path))
+        units = (
+            ids
+            if data.cluster is None
+            else as_text(pick(table, data.cluster, "cluster", data.path))
+        )
         draws = _uniform(units, seed)
         audit, validation = data.split.audit, data.split.validation
-        names = np.where(draws < audit, "audit", np.where(draws < audit + validation, "validation", "transfer"))
+        names = np.where(
+            draws < audit, "audit", np.where(draws < audit + validation, "validation", "transfer")
+        )
         return names.astype(object)
     return _by_column(table, data.split, data.path)
 

@@ -113,9 +113,7 @@ class Evidence:
     def __getitem__(self, need: Need) -> Trio:
         """Evidence of one kind; subjects without it are `NotMeasured`."""
         missing = NotMeasured(f"no {need.kind} were recorded on the {need.split} split")
-        return self.kinds.get(
-            need, Trio(student=missing, teacher=missing, baseline=missing)
-        )
+        return self.kinds.get(need, Trio(student=missing, teacher=missing, baseline=missing))
 
 
 @dataclass(frozen=True, slots=True)

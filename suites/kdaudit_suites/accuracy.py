@@ -86,10 +86,10 @@ class Accuracy:
         scores = correctness(evidence, PREDICTIONS)
         accuracy = mean_finding(ACC001, evidence, scores)
         findings = [invalid, accuracy, *_flips(evidence, scores)]
-        if not isinstance(accuracy.basis, Table):
-            return result(self, findings)
-        notes = [_second_opinion(accuracy.basis, evidence.level)]
-        return result(self, findings, [_matrix(accuracy.basis)], notes)
+        notes = []
+        if isinstance(accuracy.basis, Table):
+            notes.append(_second_opinion(accuracy.basis, evidence.level))
+        return result(self, findings, _matrix(scores), notes)
 
 
 def _invalid(evidence: Evidence) -> Finding:
@@ -163,16 +163,25 @@ def _second_opinion(table: Table, level: float) -> str:
     )
 
 
-def _matrix(table: Table) -> Figure:
-    return Figure(
-        name="flips",
-        chart="matrix",
-        title="Rows by who is right: the teacher (down) and the student (across)",
-        columns=("row", "column", "count"),
-        rows=(
-            ("teacher right", "student right", table.n11),
-            ("teacher right", "student wrong", table.n01),
-            ("teacher wrong", "student right", table.n10),
-            ("teacher wrong", "student wrong", table.n00),
+def _matrix(scores: Scores) -> tuple[Figure, ...]:
+    student, teacher = scores["student"], scores["teacher"]
+    if isinstance(student, NotMeasured) or isinstance(teacher, NotMeasured):
+        return ()
+    down, across = _right(teacher, missing=True), _right(student, missing=False)
+    return (
+        Figure(
+            name="flips",
+            chart="matrix",
+            title="Rows by who is right: the teacher (down) and the student (across)",
+            columns=("row", "column", "count"),
+            rows=tuple(
+                (
+                    f"teacher {'right' if of_teacher else 'wrong'}",
+                    f"student {'right' if of_student else 'wrong'}",
+                    int(np.count_nonzero((down == of_teacher) & (across == of_student))),
+                )
+                for of_teacher in (True, False)
+                for of_student in (True, False)
+            ),
         ),
     )

@@ -53,9 +53,7 @@ from kdaudit.stats.bootstrap import block_bootstrap, blocks, percentile_bootstra
 from kdaudit.stats.proportions import wilson
 
 CAL001 = Endpoint(code="CAL001", metric="Brier score", unit="score, 0 to 2", better=Better.LOWER)
-CAL002 = Endpoint(
-    code="CAL002", metric="negative log-likelihood", unit="nats", better=Better.LOWER
-)
+CAL002 = Endpoint(code="CAL002", metric="negative log-likelihood", unit="nats", better=Better.LOWER)
 CAL003 = Endpoint(
     code="CAL003", metric="signed confidence gap", unit="share of rows", better=Better.ZERO
 )
@@ -141,10 +139,14 @@ class Calibration:
             return not_measured(CAL004, (), absent[0].reason)
         if rows.weight is not None:
             return not_measured(CAL004, (), "not defined for weighted rows; CAL001 and CAL003 are")
-        missing = sum(int((~s.valid).sum()) for s in subjects.values() if isinstance(s, Predictions))
+        missing = sum(
+            int((~s.valid).sum()) for s in subjects.values() if isinstance(s, Predictions)
+        )
         if missing:
             return not_measured(
-                CAL004, (), f"{missing} answers are missing or invalid; no worst case stands for them"
+                CAL004,
+                (),
+                f"{missing} answers are missing or invalid; no worst case stands for them",
             )
         if len(rows) < 2 * self.bins:
             return not_measured(
@@ -205,18 +207,14 @@ class Calibration:
             basis=Fixed(level=evidence.level, baseline=minus("baseline")),
         )
 
-    def _sums(
-        self, present: "dict[Subject, Predictions]", rows: Rows
-    ) -> tuple[Floats, list[int]]:
+    def _sums(self, present: "dict[Subject, Predictions]", rows: Rows) -> tuple[Floats, list[int]]:
         """(N, sum of 3 bins per subject) indicator, confidence and correctness by bin."""
         columns, sizes = [], []
         for subject in present.values():
             confidence, correct = subject.confidence, subject.answer == rows.label
             codes = stats.equal_mass_bins(confidence, self.bins)
             hot = np.eye(int(codes.max()) + 1)[codes]
-            columns.append(
-                np.hstack([hot, hot * confidence[:, None], hot * correct[:, None]])
-            )
+            columns.append(np.hstack([hot, hot * confidence[:, None], hot * correct[:, None]]))
             sizes.append(3 * hot.shape[1])
         return np.hstack(columns), sizes
 

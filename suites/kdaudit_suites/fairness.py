@@ -11,7 +11,7 @@ Findings (each ``[COLUMN=GROUP]``, or of columns crossed where a check's ``each`
     FAI004  accuracy contrast (zero)
     FAI005  fidelity contrast: answered as the teacher answers; the teacher's own is 0 (zero)
 
-    Each finding's note labels what happened between teacher and student: inherited, introduced,
+    The notes of FAI001 to FAI004 label what happened between teacher and student: inherited, introduced,
     amplified, attenuated, repaired, reversed, none or inconclusive.
 
 Options
@@ -54,7 +54,7 @@ from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult
 def _endpoint(code: str, metric: str) -> Endpoint:
     return Endpoint(
         code=code,
-        metric=f"{metric} contrast, group minus the rest",
+        metric=f"{metric} contrast",
         unit="share of rows",
         better=Better.ZERO,
         keys=("@sensitive",),
@@ -130,8 +130,16 @@ def _column(evidence: Evidence, codes: Ints, wheres: tuple[Where, ...]) -> list[
                 rest=(codes != number) & known & counts,
                 where=where,
             )
-            findings.append(replace(finding, note=f"bias transfer: {transfer(finding)}"))
+            findings.append(replace(finding, note=_note(finding)))
     return findings
+
+
+def _note(finding: Finding) -> str:
+    # The teacher agrees with itself everywhere: there is no contrast of its own to pass on.
+    if finding.code == FAI005.code and isinstance(finding.student, Estimate):
+        sign = _sign(finding.student)
+        return {1: "more faithful", -1: "less faithful"}.get(sign, "no contrast established")
+    return f"bias transfer: {transfer(finding)}"
 
 
 def _why_not(endpoint: Endpoint, evidence: Evidence, *, labelled: bool) -> str | None:
@@ -292,8 +300,7 @@ def group_rates(
         y_pred=a,
         sensitive_features=group,
         sample_params={
-            name: weighted | ({"right": cells % 2} if name == "accuracy" else {})
-            for name in RATES
+            name: weighted | ({"right": cells % 2} if name == "accuracy" else {}) for name in RATES
         },
     ).by_group
     out = []

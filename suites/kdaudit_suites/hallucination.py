@@ -36,9 +36,7 @@ from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult
 
-HAL001 = Endpoint(
-    code="HAL001", metric="incorrect rate", unit="share of rows", better=Better.LOWER
-)
+HAL001 = Endpoint(code="HAL001", metric="incorrect rate", unit="share of rows", better=Better.LOWER)
 HAL002 = Endpoint(code="HAL002", metric="correct rate", unit="share of rows", better=Better.HIGHER)
 HAL003 = Endpoint(
     code="HAL003",
@@ -97,7 +95,9 @@ class Hallucination:
         if not isinstance(subject, Predictions):
             return absence(subject)
         right = subject.answer == evidence.rows.label
-        states = np.where(self._attempted(subject, evidence.rows.rejecting), np.where(right, 0, 1), 2)
+        states = np.where(
+            self._attempted(subject, evidence.rows.rejecting), np.where(right, 0, 1), 2
+        )
         return states.astype(np.int64), subject.valid
 
     def _outside(self, evidence: Evidence) -> Finding:
@@ -109,7 +109,9 @@ class Hallucination:
         for who in ORDER:
             subject = evidence.outside[PREDICTIONS].of(who)
             if isinstance(subject, Predictions):
-                scores[who] = Score(values=self._attempted(subject, evidence.rows.rejecting), valid=subject.valid)
+                scores[who] = Score(
+                    values=self._attempted(subject, evidence.rows.rejecting), valid=subject.valid
+                )
             else:
                 scores[who] = absence(subject)
         return mean_finding(HAL003, evidence.outside, scores)

@@ -1,0 +1,66 @@
+"""The command line: parse, call, print, exit."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from kdaudit.cli import audit, card, distill, init, run, schema, suites
+from kdaudit.errors import ExitCode, KdauditError
+
+app = typer.Typer(
+    name="kdaudit",
+    help="Distil a student, audit it against its teacher, decide whether it may ship.\n\n"
+    "Exit codes: 0 met · 1 not met · 2 usage or bad input · 3 inconclusive, not evaluable or no "
+    "check declared · 4 evidence damaged · 70 a suite crashed or internal error.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(init.init)
+app.command()(run.run)
+app.command()(audit.audit)
+app.command()(distill.distill)
+app.command()(card.card)
+app.command()(schema.schema)
+app.add_typer(suites.app, name="suites")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  # typer's signature
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"kdaudit {version('kdaudit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run a command; problems the user can mend are one line, never a traceback."""
+    try:
+        app()
+    except KdauditError as error:
+        typer.echo(f"kdaudit: {error}", err=True)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        typer.echo("kdaudit: interrupted; the same command resumes where it stopped", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("KDAUDIT_DEBUG"):
+            raise
+        typer.echo(
+            f"kdaudit: internal error, {type(error).__name__}: {error}. KDAUDIT_DEBUG=1 shows where; "
+            "please report it",
+            err=True,
+        )
+        sys.exit(int(ExitCode.CRASHED))

@@ -1,0 +1,20 @@
+"""``kdaudit audit``: audit models that exist; never train one."""
+
+from pathlib import Path
+
+from kdaudit.cli.options import AsJson, AuditPath, Out, PolicyName
+
+
+def audit(
+    audit: AuditPath = Path("audit.toml"),
+    out: Out = None,
+    policy: PolicyName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Audit models that exist already, decide and render the card; never trains.
+
+    A subject that says `distill` is read from the folder its recipe writes.
+    """
+    from kdaudit.cli.deciding import decide_and_exit
+
+    decide_and_exit(audit, out, policy, as_json=as_json, train=False)

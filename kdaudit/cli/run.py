@@ -1,0 +1,20 @@
+"""``kdaudit run``: distil if asked, audit, decide, render."""
+
+from pathlib import Path
+
+from kdaudit.cli.options import AsJson, AuditPath, Out, PolicyName
+
+
+def run(
+    audit: AuditPath = Path("audit.toml"),
+    out: Out = None,
+    policy: PolicyName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Distil if asked, audit, decide and render the card.
+
+    Everything already done is reused: running again costs nothing and gives the same bytes.
+    """
+    from kdaudit.cli.deciding import decide_and_exit
+
+    decide_and_exit(audit, out, policy, as_json=as_json, train=True)

@@ -1,0 +1,17 @@
+"""``kdaudit schema``: the JSON Schema of every file format."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+Name = Literal["audit", "recipe", "results", "run", "lineage", "model"]
+
+
+def schema(
+    name: Annotated[Name, typer.Argument(help="Which file.")],
+) -> None:
+    """Print the JSON Schema of a file format (format 1)."""
+    from kdaudit.schemas import schema_of
+
+    typer.echo(json.dumps(schema_of(name), indent=1, sort_keys=True))

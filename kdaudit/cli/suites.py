@@ -1,0 +1,33 @@
+"""``kdaudit suites``: what can be measured, and each suite's manual."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List the installed suites, or show one's manual.", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def suites(context: typer.Context) -> None:
+    """List the installed suites and their codes."""
+    if context.invoked_subcommand is not None:
+        return
+    from kdaudit import registry
+
+    for name in sorted(registry.available(registry.GROUPS.suites)):
+        suite = registry.load(registry.GROUPS.suites, name)
+        typer.echo(name)
+        for endpoint in suite.codes:
+            where = f"  per {' and '.join(endpoint.keys)}" if endpoint.keys else ""
+            typer.echo(f"  {endpoint.code}  {endpoint.metric} ({endpoint.better} is better){where}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Name of the suite.")]) -> None:
+    """Print a suite's manual: question, findings, options, source, limits."""
+    import inspect
+
+    from kdaudit import registry
+
+    module = inspect.getmodule(registry.load(registry.GROUPS.suites, name))
+    typer.echo(inspect.cleandoc((module and module.__doc__) or "This suite has no manual."))

@@ -1,0 +1,29 @@
+"""The published schemas: one per file format, frozen by a snapshot test."""
+
+from typing import Any
+
+from kdaudit.errors import ConfigError, unknown
+
+NAMES = ("audit", "lineage", "model", "recipe", "results", "run")
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """JSON Schema of a file format.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    from kdaudit.data.audit_file import AuditFile
+    from kdaudit.distill.recipe import Recipe
+    from kdaudit.lineage import Lineage
+    from kdaudit.models.folder import Manifest
+    from kdaudit.results import Results
+    from kdaudit.results_file import schema
+    from kdaudit.run import Run
+
+    if name not in NAMES:
+        raise ConfigError(unknown("schema", name, NAMES))
+    models = {"audit": AuditFile, "recipe": Recipe, "model": Manifest}
+    if name in models:
+        return models[name].model_json_schema()
+    return schema({"results": Results, "run": Run, "lineage": Lineage}[name])  # type: ignore[arg-type]
