@@ -356,7 +356,7 @@ def _summary(
     return DataSummary(
         rows=len(evidence.rows),
         out_of_scope=int(frame.out_of_scope.sum()),
-        clusters=None if frame.cluster is None else int(frame.cluster.max()) + 1,
+        clusters=None if evidence.rows.cluster is None else len(np.unique(evidence.rows.cluster)),
         weighted=frame.weight is not None,
         classes=classes,
         positive=data.positive,

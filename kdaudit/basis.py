@@ -6,7 +6,7 @@ and the number that decided are the same number.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
@@ -194,21 +194,22 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
     index = ORDER.index(reference)
     if index >= len(basis.mean):
         return None
-    bottom = _combine(basis, _unit(index, len(basis.mean)), alpha)
-    if not linear.lower(bottom, alpha) > 0:
+    bottom = _bounded(basis, _unit(index, len(basis.mean)), alpha)
+    # Without the scores that were only put in its place, the reference must be off zero as well.
+    if not linear.lower(bottom, alpha) > (basis.filled[index] if basis.filled else 0):
         return None
 
     def gap(share: float) -> linear.Combination:
         weights = _contrast(basis, reference, share)
         assert weights is not None
-        return _combine(basis, weights, alpha)
+        return _bounded(basis, weights, alpha)
 
     ratio = basis.mean[0] / basis.mean[index]
     low = _crossing(lambda share: linear.lower(gap(share), alpha), ratio, -1.0)
     high = _crossing(lambda share: linear.upper(gap(share), alpha), ratio, 1.0)
-    value = gap(keep)
     weights = _contrast(basis, reference, keep)
     assert weights is not None
+    value = _combine(basis, weights, alpha)
     return Claim(
         estimate=Estimate(
             value=ratio, low=low, high=high, n=basis.n, level=1 - 2 * alpha, method="Fieller"
@@ -345,20 +346,37 @@ def _contrast(basis: Means, reference: Reference, share: float) -> list[float] |
 
 
 def _combine(basis: Means, weights: Sequence[float], alpha: float) -> linear.Combination:
+    units = _units(basis)
     return linear.combine(
         basis.mean,
         basis.covariance,
         basis.df,
         list(weights),
-        clusters=basis.clusters,
+        clusters=max(2, int(units)),
         span=basis.span,
         unknown=basis.unknown,
         z=normal_quantile(alpha),
+        concentration=1 / units,
     )
 
 
+def _units(basis: Means) -> float:
+    return basis.clusters if basis.effective is None else basis.effective
+
+
+def _bounded(basis: Means, weights: Sequence[float], alpha: float) -> linear.Combination:
+    """As `_combine`, for intervals: worst scores that were filled in may have hidden some spread.
+
+    An answer left out moves the mean to the worse, but it can also make the units more alike, and
+    the interval must not gain by that. `linear.combine` derives the most that the error can change.
+    """
+    combination = _combine(basis, weights, alpha)
+    moved = sum(abs(w) * f for w, f in zip(weights, basis.filled, strict=False))
+    return replace(combination, se=combination.se + combination.inflation * moved)
+
+
 def _estimate(basis: Means, weights: Sequence[float], level: float) -> Estimate:
-    combination = _combine(basis, weights, tail(level))
+    combination = _bounded(basis, weights, tail(level))
     low, high = linear.interval(combination, level)
     value = combination.value
     if basis.scale == "log":
@@ -367,7 +385,7 @@ def _estimate(basis: Means, weights: Sequence[float], level: float) -> Estimate:
 
 
 def _method(basis: Means) -> str:
-    if basis.clusters < basis.n:
+    if basis.clustered:
         return f"cluster-robust t, {basis.clusters} clusters"
     return "t"
 
@@ -405,7 +423,7 @@ def _needed_means(
         a * b * basis.covariance[i][j] for i, a in enumerate(weights) for j, b in enumerate(weights)
     )
     # The covariance is that of clusters already; what not one answer shows counts them again.
-    per_cluster = basis.n / basis.clusters
+    per_cluster = basis.n / _units(basis)
     return _needed(
         max(variance, 0.0) * basis.n, distance, alpha, max(basis.span, 1e-9) * per_cluster
     )

@@ -143,13 +143,13 @@ def _folder(table: SubjectTable, base: Path) -> Path | None:
 
 
 def _lineages(file: AuditFile, base: Path) -> dict[str, Lineage]:
-    from kdaudit.models.folder import lineage
+    from kdaudit.models.folder import read_lineage
 
     found = {}
     for role in ORDER:
         table = getattr(file, role)
         folder = None if table is None else _folder(table, base)
-        history = None if folder is None else lineage(folder)
+        history = None if folder is None else read_lineage(folder)
         if history is not None:
             found[str(role)] = history
     return found

@@ -1,4 +1,4 @@
-"""How a model came to be: what it was trained from, on what, by which loss, and what else was tried."""
+"""How a model came to be: from what, on what, by which loss, and what else was tried."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

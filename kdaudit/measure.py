@@ -359,4 +359,5 @@ def _means(
         clusters=joint.clusters,
         span=max(score.high - score.low for score in present),
         unknown=unknown,
+        clustered=rows.cluster is not None,
     )

@@ -53,13 +53,19 @@ class Means:
         covariance: (S, S) covariance of those means; cluster-robust where clusters are declared.
         df: degrees of freedom of Student's t.
         n: rows.
-        clusters: independent units (equal to ``n`` without clusters).
+        clusters: independent units: rows, or clusters where they are declared; of a contrast,
+            those of the smaller side.
         span: how far one unit's answer can move its score; widens every interval by the
             rule-of-three term z·span/clusters, so that few or no differing answers never read
             as certainty.
         unknown: (S,) the most each mean could move had the answers that are missing or invalid
             been given; 0 where the endpoint has a worst score to put in their place.
+        filled: (S,) how far the worst scores that stand for such answers may have moved each
+            mean, and so have hidden some of its spread; empty where nothing was filled in.
+        effective: units of equal weight that would say as much (Kish: 1/Σp² for shares p), of a
+            contrast those of the side that says less; None where all weigh the same.
         scale: ``log`` where the means are logarithms of ratios and the finding prints the ratio.
+        clustered: whether the units are declared clusters.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -71,7 +77,10 @@ class Means:
     clusters: int
     span: float
     unknown: tuple[float, ...]
+    filled: tuple[float, ...] = ()
+    effective: float | None = None
     scale: Literal["identity", "log"] = "identity"
+    clustered: bool = False
     kind: Literal["means"] = "means"
 
 

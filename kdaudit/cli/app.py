@@ -28,7 +28,7 @@ app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001  # typer's signature
+def _version(asked: bool | None) -> None:  # noqa: FBT001  # typer's signature
     if asked:
         from importlib.metadata import version
 
@@ -39,8 +39,9 @@ def _version(asked: bool) -> None:  # noqa: FBT001  # typer's signature
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+        bool | None,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = None,
 ) -> None:
     del version
 
@@ -59,8 +60,8 @@ def main() -> None:
         if os.environ.get("KDAUDIT_DEBUG"):
             raise
         typer.echo(
-            f"kdaudit: internal error, {type(error).__name__}: {error}. KDAUDIT_DEBUG=1 shows where; "
-            "please report it",
+            f"kdaudit: internal error, {type(error).__name__}: {error}. KDAUDIT_DEBUG=1 shows "
+            "where; please report it",
             err=True,
         )
         sys.exit(int(ExitCode.CRASHED))

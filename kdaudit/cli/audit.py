@@ -9,7 +9,7 @@ def audit(
     audit: AuditPath = Path("audit.toml"),
     out: Out = None,
     policy: PolicyName = None,
-    as_json: AsJson = False,
+    as_json: AsJson = False,  # noqa: FBT002  # typer's flag
 ) -> None:
     """Audit models that exist already, decide and render the card; never trains.
 

@@ -9,7 +9,7 @@ def run(
     audit: AuditPath = Path("audit.toml"),
     out: Out = None,
     policy: PolicyName = None,
-    as_json: AsJson = False,
+    as_json: AsJson = False,  # noqa: FBT002  # typer's flag
 ) -> None:
     """Distil if asked, audit, decide and render the card.
 

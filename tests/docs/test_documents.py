@@ -1,0 +1,90 @@
+"""What the documents say is run: the quick start, every TOML block, every command and option."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from kdaudit.cli.app import app
+from kdaudit.data.audit_file import AuditFile, parse
+from kdaudit.distill.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "examples").glob("*/README.md"))
+BLOCK = re.compile(
+    r"(?:<!-- test: (?P<mark>[^>]+) -->\n)?```(?P<kind>\w+)\n(?P<body>.*?)```", re.DOTALL
+)
+
+
+def blocks(page: Path) -> list[dict[str, str]]:
+    return [match.groupdict() for match in BLOCK.finditer(page.read_text("utf-8"))]
+
+
+def marked(mark: str) -> str:
+    (body,) = [b["body"] for b in blocks(PAGES[0]) if b["mark"] == mark]
+    return body
+
+
+def test_the_quick_start_of_the_readme_gives_the_exit_code_it_states(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", marked("quickstart")], cwd=tmp_path, check=True)
+    (tmp_path / "audit.toml").write_text(marked("audit.toml"), "utf-8")
+    (stated,) = [b["mark"] for b in blocks(PAGES[0]) if (b["mark"] or "").startswith("exits")]
+    command = [sys.executable, "-m", *marked(stated).split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == int(stated.split()[1]), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("INCONCLUSIVE card: ")
+    assert (tmp_path / last.rpartition("card: ")[2]).exists()
+    notebook = subprocess.run(
+        [sys.executable, "-c", marked("notebook")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Tango score" in notebook.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_toml_block_is_a_valid_audit_file_or_recipe_or_part_of_one(page: Path) -> None:
+    for block in blocks(page):
+        if block["kind"] != "toml":
+            continue
+        raw = tomllib.loads(block["body"])
+        if "objectives" in raw:
+            parse(raw, Recipe, page.name)
+        elif "project" not in raw:
+            whole = {
+                "audit": {"name": "x"},
+                "data": {"path": "d.csv", "label": "y"},
+                "teacher": {"predictions": "t.csv"},
+                "student": {"predictions": "s.csv"},
+            }
+            parse(whole | raw, AuditFile, page.name)
+
+
+def test_every_command_and_option_in_the_documents_exists() -> None:
+    group = get_command(app)
+    commands = getattr(group, "commands")  # noqa: B009  # a click group
+    seen = set()
+    for page in PAGES:
+        for name, rest in re.findall(r"kdaudit ([a-z]+)((?: --?[a-z]+)*)", page.read_text("utf-8")):
+            if name not in commands and not rest:
+                continue  # a sentence, such as "kdaudit distils"
+            assert name in commands, f"{page.name}: kdaudit {name}"
+            options = {o for p in commands[name].params for o in p.opts}
+            assert set(rest.split()) <= options, f"{page.name}: kdaudit {name}{rest}"
+            seen.add(name)
+    assert {"run", "distill", "card", "suites", "schema", "init"} <= seen
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
