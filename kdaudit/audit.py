@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kdaudit.basis import ORDER, Subject
-from kdaudit.contract import Policy, judge, overall
+from kdaudit.contract import STRICT, Policy, judge, overall
 from kdaudit.data.audit_file import AuditFile, SubjectTable, parse
 from kdaudit.data.dataset import Dataset, from_table, load
 from kdaudit.data.frame import Frame
@@ -18,7 +18,7 @@ from kdaudit.data.readers import Source
 from kdaudit.declared import crosses
 from kdaudit.errors import ConfigError, KdauditError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Predictions
+from kdaudit.evidence.kinds import Footprint, Predictions
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import Evidence, Kind, Rows, Streams, Trio
 from kdaudit.governance.environment import versions
@@ -149,9 +149,21 @@ def audit(
 
 
 def audit_file(
-    plan: Plan, *, store: Store, progress: Progress = silent, policy: Policy = Policy()
+    plan: Plan,
+    *,
+    store: Store,
+    progress: Progress = silent,
+    policy: Policy = STRICT,
+    retime: bool = False,
 ) -> Audited:
     """Audit the models that an audit file names; they are already distilled.
+
+    Args:
+        plan: what the audit file asks for.
+        store: where evidence is kept.
+        progress: told what goes on.
+        policy: which undecided outcomes block.
+        retime: time the models anew, whatever the store has.
 
     Raises:
         KdauditError: for whatever the user can mend.
@@ -163,7 +175,9 @@ def audit_file(
         table: SubjectTable | None = getattr(file, role)
         if table is not None:
             opened[role] = open_model(role, table, plan.base)
-    return run_plan(plan, dataset, opened, store=store, progress=progress, policy=policy)
+    return run_plan(
+        plan, dataset, opened, store=store, progress=progress, policy=policy, retime=retime
+    )
 
 
 def run_plan(
@@ -173,7 +187,8 @@ def run_plan(
     *,
     store: Store | None = None,
     progress: Progress = silent,
-    policy: Policy = Policy(),
+    policy: Policy = STRICT,
+    retime: bool = False,
 ) -> Audited:
     """Ask every subject once, measure, decide."""
     file, frame = plan.file, dataset.frame("audit")
@@ -184,7 +199,7 @@ def run_plan(
             advance = progress(f"asking the {role}", len(frame))
             asked[role] = ask(role, table, opened[role], dataset, file.data, store, advance)
     classes, subjects = agree(asked, frame, file.data)
-    timings, timed = _timings(plan, asked, frame, store, progress)
+    timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
     evidence = _evidence(plan, dataset, classes, subjects, timings)
     streams = Streams(file.audit.seed)
     suites = tuple(_run(suite, evidence, streams) for suite in plan.suites)
@@ -234,6 +249,8 @@ def _timings(
     frame: Frame,
     store: Store | None,
     progress: Progress,
+    *,
+    retime: bool,
 ) -> tuple[Kind | NotMeasured, dict[str, int]]:
     """Time the pair on requests of the audit split, where both run here."""
     wanted = any(need.kind == "timings" for suite in plan.suites for need in suite.needs())
@@ -244,12 +261,28 @@ def _timings(
         if not isinstance(one.adapter, Runnable):
             return NotMeasured(f"the {role} is a {one.kind} file, which carries no timing"), {}
     from kdaudit.evidence.timings import record_timings
+    from kdaudit.models.footprint import footprint
 
-    teacher, student = pair["teacher"].adapter, pair["student"].adapter
-    assert isinstance(teacher, Runnable)
-    assert isinstance(student, Runnable)
+    def weigh() -> dict[str, Footprint]:
+        return {
+            role: footprint(
+                one.adapter,  # type: ignore[arg-type]  # both are runnable, as was just seen
+                getattr(plan.file, role).options,
+                base=plan.base,
+                columns=frame.inputs,
+            )
+            for role, one in pair.items()
+        }
+
     timings, computed = record_timings(
-        teacher, student, frame.inputs, seed=plan.file.audit.seed, store=store, progress=progress
+        pair["teacher"].adapter,  # type: ignore[arg-type]
+        pair["student"].adapter,  # type: ignore[arg-type]
+        frame.inputs,
+        seed=plan.file.audit.seed,
+        store=store,
+        weigh=weigh,
+        anew=retime,
+        progress=progress,
     )
     return timings, {"timings": computed}
 
@@ -337,7 +370,7 @@ def _run(suite: Suite, evidence: Evidence, streams: Streams) -> SuiteResult:
         foreign = sorted({f.code for f in found.findings} - set(codes))
         if foreign:
             raise ConfigError(f"it reports {', '.join(foreign)}, which it does not declare")
-    except Exception as error:  # a plugin's bug must not look like a verdict
+    except (Exception, SystemExit) as error:  # a plugin's bug must not look like a verdict
         said = str(error) if isinstance(error, KdauditError) else f"{type(error).__name__}: {error}"
         return SuiteResult(suite=suite.name, codes=codes, findings=(), error=said)
     return SuiteResult(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.results import Better, Finding, Fixed, Means, Table
+from kdaudit.results import Basis, Better, Finding, Fixed, Means, Table
 from kdaudit.stats import linear, paired_table
 from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.power import required_n, zero_discordance_n
@@ -76,31 +76,36 @@ def difference(basis: Table | Means, reference: Reference, level: float) -> Meas
 
 def claim_own(finding: Finding, limit: float, alpha: float) -> Claim | NotMeasured:
     """The student's own value (its size, for ``zero``) against a limit."""
-    basis, level = finding.basis, 1 - 2 * alpha
+    basis = finding.basis
     if isinstance(basis, NotMeasured):
         return basis
     if isinstance(basis, Fixed):
         return _fixed(finding.student, basis, limit, absolute=finding.better is Better.ZERO)
-    measured = own(basis, "student", level)
-    if isinstance(measured, NotMeasured):
-        return measured
-    if isinstance(basis, Table):
-        right, n = basis.n11 + basis.n10, measured.n
-        share, spread = right / n, math.sqrt(max(limit * (1 - limit), 0.0) / n)
-        above = _normal_tail((share - limit) / spread) if spread else float(share <= limit)
-        return Claim(
-            estimate=measured,
-            p_above=above,
-            p_below=1 - above if spread else float(share >= limit),
-            needed_n=_needed(share * (1 - share), abs(share - limit), alpha, 1.0),
-        )
+    if isinstance(basis, Means):
+        return _own_mean(basis, finding.better, limit, alpha)
+    right, n = basis.n11 + basis.n10, basis.n11 + basis.n10 + basis.n01 + basis.n00
+    share, spread = right / n, math.sqrt(max(limit * (1 - limit), 0.0) / n)
+    above = _normal_tail((share - limit) / spread) if spread else float(share <= limit)
+    measured = own(basis, "student", 1 - 2 * alpha)
+    assert isinstance(measured, Estimate)  # a table always has a student
+    return Claim(
+        estimate=measured,
+        p_above=above,
+        p_below=1 - above if spread else float(share >= limit),
+        needed_n=_needed(share * (1 - share), abs(share - limit), alpha, 1.0),
+    )
+
+
+def _own_mean(basis: Means, better: Better, limit: float, alpha: float) -> Claim | NotMeasured:
     weights = _unit(0, len(basis.mean))
-    if finding.better is Better.ZERO:
+    if better is Better.ZERO:
         return _size(basis, weights, limit, alpha)
+    if basis.scale == "log" and not limit > 0:
+        return NotMeasured(f"a ratio is always above 0; a limit of {limit:g} asks for nothing")
     scaled = math.log(limit) if basis.scale == "log" else limit
     value = _combine(basis, weights, alpha)
     return Claim(
-        estimate=measured,
+        estimate=_estimate(basis, weights, 1 - 2 * alpha),
         p_above=linear.p_above(value, scaled),
         p_below=linear.p_below(value, scaled),
         needed_n=_needed_means(basis, weights, abs(value.value - scaled), alpha),
@@ -111,21 +116,35 @@ def claim_worse(
     finding: Finding, reference: Reference, margin: float, alpha: float
 ) -> Claim | NotMeasured:
     """How much worse the student is than the reference, against a margin."""
-    basis, level = finding.basis, 1 - 2 * alpha
+    basis = _compared(finding, reference)
+    if isinstance(basis, NotMeasured):
+        return basis
+    if isinstance(basis, Fixed):
+        return _fixed_worse(finding, basis, reference, margin)
+    if finding.better is Better.ZERO:
+        return _further_from_zero(basis, reference, margin, alpha)
+    return _worse(basis, finding.better, reference, margin, alpha)
+
+
+def _compared(finding: Finding, reference: Reference) -> Basis:
+    """The basis of a comparison with the reference, or why there is none."""
+    basis = finding.basis
     if isinstance(basis, NotMeasured):
         return basis
     if reference == "teacher" and isinstance(finding.difference, NotMeasured):
         return finding.difference
-    if isinstance(basis, Fixed):
-        return _fixed_worse(finding, basis, reference, margin)
-    if finding.better is Better.ZERO:
-        if isinstance(basis, Table):
-            return NotMeasured("a contrast cannot rest on one paired table")
-        return _further_from_zero(basis, reference, margin, alpha)
-    measured = difference(basis, reference, level)
+    if isinstance(basis, Means) and basis.scale == "log":
+        return NotMeasured("a ratio is a comparison already; hold it with at_least or at_most")
+    return basis
+
+
+def _worse(
+    basis: Table | Means, better: Better, reference: Reference, margin: float, alpha: float
+) -> Claim | NotMeasured:
+    measured = difference(basis, reference, 1 - 2 * alpha)
     if isinstance(measured, NotMeasured):
         return measured
-    sign = -1.0 if finding.better is Better.HIGHER else 1.0
+    sign = -1.0 if better is Better.HIGHER else 1.0
     worse = measured if sign > 0 else _negated(measured)
     if isinstance(basis, Table):
         pair = _pair(basis, reference)
@@ -157,37 +176,37 @@ def claim_share(
 
     The test is that of the contrast s - keep·t, so it needs no division and survives clusters.
     """
-    basis, level = finding.basis, 1 - 2 * alpha
+    basis = _compared(finding, reference)
     if isinstance(basis, NotMeasured):
         return basis
-    if reference == "teacher" and isinstance(finding.difference, NotMeasured):
-        return finding.difference
     if isinstance(basis, Fixed):
         return NotMeasured("only its difference was measured, not a share; use margin")
     nothing = NotMeasured(f"the {reference} scores too near to zero; a share of that means nothing")
-    if isinstance(basis, Table):
-        pair = _pair(basis, reference)
-        if pair is None:
-            return NO_BASELINE
-        n11, n10, n01, n00 = pair
-        n = n11 + n10 + n01 + n00
-        if n11 + n01 == 0:
-            return nothing
-        low, high = paired_table.tang_interval(*pair, level)
-        if not math.isfinite(high):
-            return nothing
-        value = (n11 + n10) / (n11 + n01)
-        per_row = (n11 * (1 - keep) ** 2 + n10 + n01 * keep**2) / n
-        gap = ((n11 + n10) - keep * (n11 + n01)) / n
-        return Claim(
-            estimate=Estimate(
-                value=value, low=low, high=high, n=n, level=level, method="Tang score"
-            ),
-            p_above=paired_table.tang_p_above(*pair, keep),
-            p_below=paired_table.tang_p_below(*pair, keep),
-            needed_n=_needed(per_row - gap**2, abs(gap), alpha, 1.0),
-        )
-    return _share_of_means(basis, reference, keep, alpha) or nothing
+    if isinstance(basis, Means):
+        return _share_of_means(basis, reference, keep, alpha) or nothing
+    pair = _pair(basis, reference)
+    if pair is None:
+        return NO_BASELINE
+    return _share_of_table(pair, keep, alpha) or nothing
+
+
+def _share_of_table(pair: tuple[int, int, int, int], keep: float, alpha: float) -> Claim | None:
+    n11, n10, n01, n00 = pair
+    n, level = n11 + n10 + n01 + n00, 1 - 2 * alpha
+    if n11 + n01 == 0:
+        return None
+    low, high = paired_table.tang_interval(*pair, level)
+    if not math.isfinite(high):
+        return None
+    value = (n11 + n10) / (n11 + n01)
+    per_row = (n11 * (1 - keep) ** 2 + n10 + n01 * keep**2) / n
+    gap = ((n11 + n10) - keep * (n11 + n01)) / n
+    return Claim(
+        estimate=Estimate(value=value, low=low, high=high, n=n, level=level, method="Tang score"),
+        p_above=paired_table.tang_p_above(*pair, keep),
+        p_below=paired_table.tang_p_below(*pair, keep),
+        needed_n=_needed(per_row - gap**2, abs(gap), alpha, 1.0),
+    )
 
 
 def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: float) -> Claim | None:
@@ -221,7 +240,7 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
 
 
 def _further_from_zero(
-    basis: Means, reference: Reference, margin: float, alpha: float
+    basis: Table | Means, reference: Reference, margin: float, alpha: float
 ) -> Claim | NotMeasured:
     """|S| - |T| against a margin: repairing a reference's bias passes, reversing it does not.
 
@@ -230,6 +249,8 @@ def _further_from_zero(
     margin is exceeded no sign of T is assumed: |S| - |T| = max over a of min over b of aS + bT
     (a, b = ±1), a union of intersections, with Bonferroni over a.
     """
+    if isinstance(basis, Table):
+        return NotMeasured("a contrast cannot rest on one paired table")
     index = ORDER.index(reference)
     if index >= len(basis.mean):
         return NO_BASELINE
@@ -291,7 +312,9 @@ def _size(basis: Means, weights: Sequence[float], limit: float, alpha: float) ->
 def _fixed_worse(
     finding: Finding, basis: Fixed, reference: Reference, margin: float
 ) -> Claim | NotMeasured:
-    measured = finding.difference if reference == "teacher" else basis.baseline or NO_BASELINE
+    measured = finding.difference
+    if reference == "baseline":
+        measured = basis.baseline or NotMeasured("it was not compared with the baseline")
     if isinstance(measured, NotMeasured):
         return measured
     if finding.better is Better.ZERO:

@@ -1,16 +1,16 @@
 """Decide, from findings and declared limits alone, whether the student may ship.
 
 A check passes when the harmful side of its one-sided interval stays inside its limit: an
-intersection-union test, so no correction is needed to pass. It fails when Holm's procedure over all
-checks of its severity says that the limit is exceeded. Otherwise it is inconclusive, with the number
-of rows that would decide. Unrounded numbers decide. Nothing measured is never a pass.
+intersection-union test, so no correction is needed to pass. It fails when Holm's procedure over
+all checks of its severity says that the limit is exceeded. Otherwise it is inconclusive, with the
+number of rows that would decide. Unrounded numbers decide. Nothing measured is never a pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
-from kdaudit.errors import ExitCode
+from kdaudit.errors import ExitCode, examples
 from kdaudit.estimate import NotMeasured
 from kdaudit.results import (
     Check,
@@ -46,6 +46,9 @@ class Policy:
         return outcome is not Outcome.PASS
 
 
+STRICT = Policy()
+
+
 def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
     """Hold one finding against one check, before any correction for multiplicity.
 
@@ -79,6 +82,9 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
             outcome=Outcome.NOT_EVALUABLE,
             measured=claim,
             limit=check.value,
+            # What could not be measured at all had too few rows; a claim that its numbers do not
+            # support, such as a share of nearly nothing, is not for want of rows.
+            needed_n=check.min_n if isinstance(finding.basis, NotMeasured) else None,
             reason=claim.reason,
         )
     floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
@@ -104,7 +110,7 @@ def judge(
     contract: Sequence[Check],
     suites: Sequence[SuiteResult],
     alpha: float,
-    policy: Policy = Policy(),
+    policy: Policy = STRICT,
 ) -> tuple[Verdict, ...]:
     """Decide every check of a contract.
 
@@ -124,8 +130,8 @@ def judge(
         members = [replace(verdict, check=number) for verdict in _members(check, findings, alpha)]
         owner = owners.get(check.code)
         if owner is not None and owner.error is not None:
-            members = [replace(_absent(check, number), outcome=Outcome.ERROR, reason=owner.error)]
-        verdicts += members or [_absent(check, number)]
+            members = [replace(_absent(check, number, findings), outcome=Outcome.ERROR, reason=owner.error)]
+        verdicts += members or [_absent(check, number, findings)]
     decided = _fail_by_holm(verdicts, contract, alpha)
     return tuple(_mark_blocking(decided, contract, policy))
 
@@ -136,11 +142,13 @@ def overall(
     """The outcome of the whole audit, and the exit code of the command that asked for it."""
     if any(suite.error for suite in suites):
         return Outcome.ERROR, ExitCode.CRASHED
-    if not any(check.declared for check in contract):
-        return Outcome.NOT_EVALUABLE, ExitCode.UNDECIDED
     blocking = {verdict.outcome for verdict in verdicts if verdict.blocks}
     if Outcome.FAIL in blocking:
         return Outcome.FAIL, ExitCode.NOT_MET
+    measured = {v.check for v in verdicts if v.outcome is not Outcome.NOT_EVALUABLE}
+    # Whatever a policy forgives: nothing declared, or nothing measured, is never a pass.
+    if not any(contract[number].declared for number in measured):
+        return Outcome.NOT_EVALUABLE, ExitCode.UNDECIDED
     for outcome in (Outcome.NOT_EVALUABLE, Outcome.INCONCLUSIVE):
         if outcome in blocking:
             return outcome, ExitCode.UNDECIDED
@@ -170,13 +178,19 @@ def _members(check: Check, findings: Sequence[Finding], alpha: float) -> list[Ve
     ]
 
 
-def _absent(check: Check, number: int) -> Verdict:
+def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
     place = address(check.code, check.where or tuple((column, "*") for column in check.each))
-    reason = (
-        f"no row of the audit split has {' and '.join(f'{c} = {v!r}' for c, v in check.where)}"
-        if check.where
-        else f"nothing was measured at {place}"
-    )
+    reason = f"nothing was measured at {place}"
+    if check.where:
+        asked = " and ".join(f"{column} = {value!r}" for column, value in check.where)
+        columns = [column for column, _ in check.where]
+        known = [
+            ", ".join(value for _, value in finding.where)
+            for finding in findings
+            if finding.code == check.code and [c for c, _ in finding.where] == columns
+        ]
+        shown = f"; measured: {examples(known, 8)}" if known else ""
+        reason = f"no row of the audit split has {asked}{shown}"
     return Verdict(
         check=number,
         address=place,
@@ -200,7 +214,7 @@ def _fail_by_holm(
             and verdict.p_exceeded is not None
             and verdict.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE)
         ]
-        adjusted = holm([_p(decided[i]) for i in family]) if family else []
+        adjusted = holm([_p(decided[i]) for i in family]).tolist()
         for i, p in zip(family, adjusted, strict=True):
             verdict = decided[i]
             if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -247,6 +261,7 @@ def _mark_blocking(
         # was asked for by name, is not "some".
         small = (
             verdict.outcome is Outcome.NOT_EVALUABLE
+            and verdict.needed_n is not None
             and bool(check.each)
             and check.small == "list"
             and not alone

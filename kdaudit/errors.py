@@ -4,7 +4,7 @@ Exit codes, for every command: 0 met · 1 not met · 2 usage or bad input · 3 i
 evaluable or no check declared · 4 evidence damaged · 70 a suite crashed or internal error.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import IntEnum
 
@@ -65,3 +65,13 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(choice[:20]) + (f" and {len(choice) - 20} more" if len(choice) > 20 else "")
     return f"unknown {kind} {got!r}.{hint} Known: {shown or 'none'}"
+
+
+def examples(values: Sequence[str], most: int = 3) -> str:
+    """A few values, quoted, and how many more.
+
+    >>> examples(["a", "b", "c", "d"])
+    "'a', 'b', 'c' and 1 more"
+    """
+    shown = ", ".join(repr(str(value)) for value in values[:most])
+    return shown + (f" and {len(values) - most} more" if len(values) > most else "")

@@ -49,6 +49,7 @@ def execute(
     *,
     policy: str | None = None,
     train: bool = True,
+    retime: bool = False,
     progress: Progress = silent,
 ) -> Executed:
     """Carry out the audit file at ``path``.
@@ -58,6 +59,7 @@ def execute(
         out: the run folder; default ``kdaudit-out/<name>`` beside the audit file.
         policy: apply ``[policy.NAME]``.
         train: distil subjects that say so; else their folders must exist.
+        retime: time the models anew, whatever the store has.
         progress: told what goes on.
 
     Raises:
@@ -72,7 +74,7 @@ def execute(
         _train_subjects(file, path, store, progress)
     trained = time.perf_counter()
     plan = make_plan(_with_folders(file, path.parent), path.parent)
-    audited = audit_file(plan, store=store, policy=rule, progress=progress)
+    audited = audit_file(plan, store=store, policy=rule, retime=retime, progress=progress)
     done = time.perf_counter()
     folder = RunFolder(out or path.parent / "kdaudit-out" / file.audit.name)
     run = folder.keep_if_equal(

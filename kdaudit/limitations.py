@@ -30,7 +30,7 @@ class _Draft:
     evidence: str
 
 
-def limitations(  # noqa: PLR0913  # all that an audit knows
+def limitations(  # all that an audit knows
     *,
     contract: Sequence[Check],
     verdicts: Sequence[Verdict],

@@ -6,7 +6,7 @@ basis carries how far it may be off. Nothing is dropped, so deleting rows can ne
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def mean_finding(
     absent = _absent(endpoint, evidence, scores, where, rows, note)
     if absent is not None:
         return absent
-    present = [scores[who] for who in ORDER if isinstance(scores[who], Score)]
+    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
     filled = [
         _filled(score, endpoint.better, student=index == 0) for index, score in enumerate(present)
     ]
@@ -88,10 +88,15 @@ def mean_finding(
         clusters=part.cluster,
         weights=part.weight,
     )
-    unknown = _unknown(present, endpoint.better, kept, part)
-    return finding_of(
-        endpoint, evidence, _means(joint, present, unknown, evidence.rows), where, note
-    )
+    basis = _means(joint, present, evidence.rows)
+    if isinstance(basis, Means):
+        basis = replace(basis, effective=_effective(part))
+        off = tuple(_off(score, kept, part) for score in present)
+        if endpoint.better is Better.ZERO:
+            basis = replace(basis, unknown=tuple(width / 2 for width in off))
+        elif any(off):
+            basis = replace(basis, filled=off)
+    return finding_of(endpoint, evidence, basis, where, note)
 
 
 def contrast_finding(
@@ -120,7 +125,7 @@ def contrast_finding(
         return absent
     if not rest.any():
         return not_measured(endpoint, where, "there is no one else to compare the group with")
-    present = [scores[who] for who in ORDER if isinstance(scores[who], Score)]
+    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
     joint = joint_contrast(
         np.stack([_filled(s, endpoint.better, student=False).astype(np.float64) for s in present]),
         group=group,
@@ -128,13 +133,15 @@ def contrast_finding(
         clusters=evidence.rows.cluster,
         weights=evidence.rows.weight,
     )
-    sides = [
-        _unknown(present, endpoint.better, side, evidence.rows.take(side)) for side in (group, rest)
-    ]
-    unknown = tuple(a + b for a, b in zip(*sides, strict=True))
-    return finding_of(
-        endpoint, evidence, _means(joint, present, unknown, evidence.rows), where, note
-    )
+    basis = _means(joint, present, evidence.rows)
+    if isinstance(basis, Means):
+        sides = [(side, evidence.rows.take(side)) for side in (group, rest)]
+        basis = replace(
+            basis,
+            unknown=tuple(sum(_off(s, *side) for side in sides) / 2 for s in present),
+            effective=min(_effective(part) or len(part) for _, part in sides),
+        )
+    return finding_of(endpoint, evidence, basis, where, note)
 
 
 def finding_of(
@@ -297,9 +304,10 @@ def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
         return np.where(score.valid, score.values, centre).astype(np.float64)
     worst = score.low if better is Better.HIGHER else score.high
     best = score.high if better is Better.HIGHER else score.low
-    return np.where(score.valid, score.values, worst if student else best).astype(
-        score.values.dtype
-    )
+    filled = np.where(score.valid, score.values, worst if student else best)
+    if score.values.dtype == np.bool_:
+        return filled.astype(np.bool_)
+    return filled.astype(np.float64)
 
 
 def _independent(rows: Rows, kept: Bools) -> bool:
@@ -328,20 +336,24 @@ def _pair(student: Bools, other: Bools) -> tuple[int, int, int, int]:
     return n11, n10, n01, n00
 
 
-def _unknown(present: list[Score], better: Better, kept: Bools, part: Rows) -> tuple[float, ...]:
-    """How far each mean may be off: half the range, times the weight share of unknown rows."""
-    if better is not Better.ZERO:
-        return (0.0,) * len(present)
-    weight = part.weight if part.weight is not None else np.ones(len(part))
-    return tuple(
-        float(weight[~score.valid[kept]].sum() / weight.sum()) * (score.high - score.low) / 2
-        for score in present
-    )
+def _off(score: Score, kept: Bools, part: Rows) -> float:
+    """How far a mean may be off: the range of the score, times the weight share of unknown rows."""
+    weight = np.ones(len(part)) if part.weight is None else part.weight
+    share = float(weight[~score.valid[kept]].sum() / weight.sum())
+    return share * (score.high - score.low)
 
 
-def _means(
-    joint: JointMeans | None, present: list[Score], unknown: tuple[float, ...], rows: Rows
-) -> Means | NotMeasured:
+def _effective(part: Rows) -> float | None:
+    """Units of equal weight that would say as much as these (Kish), or None for equal rows."""
+    if part.weight is None and part.cluster is None:
+        return None
+    mass: Floats = np.ones(len(part)) if part.weight is None else part.weight
+    if part.cluster is not None:
+        mass = np.bincount(part.cluster, mass).astype(np.float64)
+    return float(mass.sum() ** 2 / (mass**2).sum())
+
+
+def _means(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means | NotMeasured:
     what = "rows" if rows.cluster is None else "clusters"
     if joint is None:
         return NotMeasured(f"fewer than two {what}; a spread needs two at least")
@@ -358,6 +370,6 @@ def _means(
         n=joint.n,
         clusters=joint.clusters,
         span=max(score.high - score.low for score in present),
-        unknown=unknown,
+        unknown=(0.0,) * len(present),
         clustered=rows.cluster is not None,
     )

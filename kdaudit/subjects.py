@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import DataTable, SubjectTable
-from kdaudit.data.columns import examples
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame
-from kdaudit.errors import DataError, unknown
+from kdaudit.errors import DataError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
 from kdaudit.evidence.kinds import Floats, Predictions
@@ -46,7 +45,7 @@ class Asked:
     predicted: int
 
 
-def ask(  # noqa: PLR0913  # what asking takes
+def ask(  # what asking takes
     role: Subject,
     table: SubjectTable,
     opened: Opened,

@@ -16,7 +16,7 @@ app = typer.Typer(
     "check declared · 4 evidence damaged · 70 a suite crashed or internal error.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(init.init)
@@ -28,7 +28,7 @@ app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")
 
 
-def _version(asked: bool | None) -> None:  # noqa: FBT001  # typer's signature
+def _version(asked: bool | None) -> None:  # typer's signature
     if asked:
         from importlib.metadata import version
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from kdaudit.cli.options import AsJson, AuditPath, Out, PolicyName
+from kdaudit.cli.options import AsJson, AuditPath, Out, PolicyName, Retime
 
 
 def audit(
     audit: AuditPath = Path("audit.toml"),
     out: Out = None,
     policy: PolicyName = None,
-    as_json: AsJson = False,  # noqa: FBT002  # typer's flag
+    retime: Retime = False,  # typer's flag
+    as_json: AsJson = False,  # typer's flag
 ) -> None:
     """Audit models that exist already, decide and render the card; never trains.
 
@@ -17,4 +18,4 @@ def audit(
     """
     from kdaudit.cli.deciding import decide_and_exit
 
-    decide_and_exit(audit, out, policy, as_json=as_json, train=False)
+    decide_and_exit(audit, out, policy, retime=retime, as_json=as_json, train=False)

@@ -9,7 +9,7 @@ from kdaudit.run_folder import RENDERED
 
 
 def decide_and_exit(
-    audit: Path, out: Path | None, policy: str | None, *, as_json: bool, train: bool
+    audit: Path, out: Path | None, policy: str | None, *, retime: bool, as_json: bool, train: bool
 ) -> None:
     """Carry out an audit file and exit with the outcome's code."""
     from kdaudit.execute import execute
@@ -17,7 +17,7 @@ def decide_and_exit(
     from kdaudit.results_file import dump
 
     with stages() as stage:
-        done = execute(audit, out, policy=policy, train=train, progress=stage)
+        done = execute(audit, out, policy=policy, train=train, retime=retime, progress=stage)
     results = done.audited.results
     if as_json:
         typer.echo(dump(results), nl=False)

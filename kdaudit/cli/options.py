@@ -14,6 +14,9 @@ Out = Annotated[
 ]
 PolicyName = Annotated[
     str | None,
-    typer.Option("--policy", metavar="NAME", help="Apply [policy.NAME] of the audit file."),
+    typer.Option("--policy", metavar="NAME", help="Apply the policy of that name in the audit file."),
+]
+Retime = Annotated[
+    bool, typer.Option("--retime", help="Time the models anew, as after a noisy run.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print results.json instead of the summary.")]

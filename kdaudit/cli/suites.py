@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the installed suites, or show one's manual.", rich_markup_mode=None)
+app = typer.Typer(help="List the installed suites, or show one's manual.")
 
 
 @app.callback(invoke_without_command=True)

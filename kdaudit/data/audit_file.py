@@ -1,14 +1,22 @@
 """The audit file: TOML that names data, subjects, suites and contract, checked key by key."""
 
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from kdaudit.errors import ConfigError, unknown
-
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -27,10 +35,16 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+def _names_a_folder(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("it names the run folder: letters, digits, dots, dashes, underscores")
+    return name
+
+
 class AuditTable(Table):
     """``[audit]``."""
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Annotated[str, AfterValidator(_names_a_folder)]
     format: Literal[1] = 1
     seed: int = Field(default=0, ge=0)
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
@@ -227,11 +241,13 @@ def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     # Of a union's complaints, the one that got furthest is about what the user meant.
     first = max(problems, key=lambda p: (p["type"] == "extra_forbidden", len(p["loc"])))
     location = [part for part in first["loc"] if not _is_branch(part)]
-    key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location)
-    key = key.replace(".[", "[")
+    key = ".".join(f" number {part + 1}" if isinstance(part, int) else part for part in location)
+    key = key.replace(". ", " ")
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, location[:-1])
-        return unknown("key", key, known)
+        place, _, _ = key.rpartition(str(location[-1]))
+        where = f" in {place.rstrip('.')}" if place else ""
+        return unknown(f"key{where}", str(location[-1]), known)
     if first["type"] == "missing":
         return f"{key} is missing"
     message = first["msg"].removeprefix("Value error, ")

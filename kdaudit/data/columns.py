@@ -1,7 +1,5 @@
 """One column of a table as text, numbers or codes: no guessing, and the culprit is named."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -49,20 +47,13 @@ def as_numbers(series: pd.Series, source: str) -> Floats:
     Raises:
         DataError: naming the column, the row and the value that is no number.
     """
-    try:
-        numbers = pd.to_numeric(series.astype(object).where(series.notna(), np.nan))
-    except (ValueError, TypeError):
-        for position, value in enumerate(series):
-            if pd.isna(value):
-                continue
-            try:
-                float(value)
-            except (ValueError, TypeError):
-                raise DataError(
-                    f"{source}: column {series.name!r} must hold numbers; data row {position + 1} "
-                    f"holds {value!r}"
-                ) from None
-        raise
+    numbers = pd.to_numeric(series.astype(object), errors="coerce")
+    strange = np.flatnonzero(numbers.isna() & series.notna())
+    if len(strange):
+        raise DataError(
+            f"{source}: column {series.name!r} must hold numbers; data row {strange[0] + 1} holds "
+            f"{series.iloc[strange[0]]!r}"
+        )
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -77,7 +68,7 @@ def as_input(series: pd.Series) -> npt.NDArray[np.generic]:
         numbers = pd.to_numeric(series, errors="coerce")
         if not numbers.notna().equals(series.notna()) or series.isna().all():
             text = as_text(series)
-            text[text == None] = ""  # noqa: E711  # elementwise
+            text[text == None] = ""  # elementwise
             return text
         series = numbers
     return series.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -109,13 +100,3 @@ def distinct(ids: npt.NDArray[np.object_], source: str, column: str) -> None:
             f"{source}: {len(repeated)} duplicate ids in column {column!r}, e.g. "
             f"{repeated.iloc[0]!r}; every row needs an id of its own"
         )
-
-
-def examples(values: Sequence[str], most: int = 3) -> str:
-    """A few values, quoted, and how many more.
-
-    >>> examples(["a", "b", "c", "d"])
-    "'a', 'b', 'c' and 1 more"
-    """
-    shown = ", ".join(repr(str(value)) for value in values[:most])
-    return shown + (f" and {len(values) - most} more" if len(values) > most else "")

@@ -100,7 +100,7 @@ def _frame(
     rows = rows[np.argsort(ids[rows].astype(str), kind="stable")]
     part = table.iloc[rows]
     labels = as_text(pick(part, data.label, "label", source))
-    empty = np.flatnonzero(labels == None)  # noqa: E711  # elementwise
+    empty = np.flatnonzero(labels == None)  # elementwise
     if len(empty):
         raise DataError(
             f"{source}: label column {data.label!r} is empty in {len(empty)} rows, first at id "
@@ -132,6 +132,8 @@ def _weight(part: pd.DataFrame, data: DataTable, source: str) -> npt.NDArray[np.
     if not np.all(np.isfinite(weight) & (weight > 0)):
         bad = weight[~(np.isfinite(weight) & (weight > 0))][0]
         raise DataError(f"{source}: weight column {data.weight!r} must be positive, found {bad}")
+    if not np.isfinite(np.square(weight).sum()):
+        raise DataError(f"{source}: weight column {data.weight!r} adds up to more than a number holds")
     return weight
 
 

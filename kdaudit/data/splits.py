@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdaudit.data.audit_file import ColumnSplit, DataTable, HashSplit
-from kdaudit.data.columns import as_text, examples, pick
-from kdaudit.errors import DataError
+from kdaudit.data.columns import as_text, pick
+from kdaudit.errors import DataError, examples
 
 Split = Literal["audit", "validation", "transfer"]
 SPLITS: tuple[Split, ...] = ("audit", "validation", "transfer")

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdaudit.data.columns import examples
-from kdaudit.errors import DataError
+from kdaudit.errors import DataError, examples
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
 from kdaudit.models.adapter import Answers
 
@@ -82,7 +81,7 @@ def probabilities_of(
     return probabilities, valid
 
 
-def predictions(  # noqa: PLR0913  # one argument per fact about the subject
+def predictions(  # one argument per fact about the subject
     *,
     probabilities: Floats | None,
     labels: npt.NDArray[np.object_] | None,
@@ -152,7 +151,7 @@ def _from_labels(
     return Predictions(classes=tuple(classes), answer=answer, probabilities=None)
 
 
-def _by_threshold(  # noqa: PLR0913  # the facts of one decision rule
+def _by_threshold(  # the facts of one decision rule
     probabilities: Floats,
     valid: Bools,
     classes: Sequence[str],

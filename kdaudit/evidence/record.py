@@ -1,6 +1,6 @@
 """Run one model once over rows, in parts that are kept, and read the answers back by content."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kdaudit.errors import DamagedError, ModelError
-from kdaudit.evidence.kinds import Floats
 from kdaudit.evidence.store import Entry, Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Columns, Runnable, Space

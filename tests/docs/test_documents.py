@@ -39,7 +39,7 @@ def test_the_quick_start_of_the_readme_gives_the_exit_code_it_states(tmp_path: P
     assert done.returncode == int(stated.split()[1]), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("INCONCLUSIVE card: ")
+    assert last == "FAIL card: kdaudit-out/first-audit/card.html"
     assert (tmp_path / last.rpartition("card: ")[2]).exists()
     notebook = subprocess.run(
         [sys.executable, "-c", marked("notebook")],
