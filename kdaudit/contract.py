@@ -130,7 +130,9 @@ def judge(
         members = [replace(verdict, check=number) for verdict in _members(check, findings, alpha)]
         owner = owners.get(check.code)
         if owner is not None and owner.error is not None:
-            members = [replace(_absent(check, number, findings), outcome=Outcome.ERROR, reason=owner.error)]
+            members = [
+                replace(_absent(check, number, findings), outcome=Outcome.ERROR, reason=owner.error)
+            ]
         verdicts += members or [_absent(check, number, findings)]
     decided = _fail_by_holm(verdicts, contract, alpha)
     return tuple(_mark_blocking(decided, contract, policy))

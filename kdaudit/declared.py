@@ -82,7 +82,7 @@ def _refuse_wrong_place(endpoint: Endpoint, table: CheckTable, data: DataTable, 
         )
 
 
-def _text(cell: str | float | bool) -> str:  # a TOML value
+def _text(cell: str | float | bool) -> str:  # noqa: FBT001  # a TOML value
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdaudit.audit import Audited, audit_file
 from kdaudit.basis import ORDER
 from kdaudit.contract import Policy
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
@@ -14,6 +13,7 @@ from kdaudit.errors import ConfigError, unknown
 from kdaudit.evidence.store import Store
 from kdaudit.governance import environment
 from kdaudit.lineage import Lineage
+from kdaudit.pipeline import Audited, audit_file
 from kdaudit.plan import make_plan
 from kdaudit.progress import Progress, silent
 from kdaudit.registry import report
@@ -69,6 +69,8 @@ def execute(
     file = read_audit_file(path)
     make_plan(file, path.parent)  # a wrong contract is refused before a model is trained
     rule = _policy(file, policy)
+    folder = RunFolder(out or path.parent / "kdaudit-out" / file.audit.name)
+    folder.refuse_foreign()
     store = Store.beside(path.parent)
     if train:
         _train_subjects(file, path, store, progress)
@@ -76,7 +78,6 @@ def execute(
     plan = make_plan(_with_folders(file, path.parent), path.parent)
     audited = audit_file(plan, store=store, policy=rule, retime=retime, progress=progress)
     done = time.perf_counter()
-    folder = RunFolder(out or path.parent / "kdaudit-out" / file.audit.name)
     run = folder.keep_if_equal(
         audited.results,
         Run(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.results import (
     Better,
     Check,
@@ -92,9 +92,8 @@ def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_D
                 finding.student, NotMeasured
             ):
                 absent.setdefault((finding.code, finding.student.reason), []).append(finding)
-            elif isinstance(finding.student, Estimate) and finding.where:
-                if finding.student.n < SMALL and not _exact(finding.student):
-                    small.setdefault(finding.code, []).append(finding)
+            elif finding.where and _few(finding.student):
+                small.setdefault(finding.code, []).append(finding)
             harm = None if finding.address in judged else _harm(finding)
             if harm is not None:
                 harms.setdefault((finding.code, harm), []).append(finding)
@@ -140,6 +139,10 @@ def _ends(change: Estimate) -> str:
     return f"{low:.4g}, {high:.4g}"
 
 
+def _few(measured: Measurement) -> bool:
+    return isinstance(measured, Estimate) and measured.n < SMALL and not _exact(measured)
+
+
 def _exact(estimate: Estimate) -> bool:
     return estimate.level == 1
 
@@ -165,15 +168,15 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
     if data.label_source.startswith("model:"):
         yield _Draft(
             "high",
-            f"Labels come from {data.label_source}; every comparison with labels measures agreement "
-            "with that model, not truth.",
+            f"Labels come from {data.label_source}; every comparison with labels measures "
+            "agreement with that model, not truth.",
             "data",
         )
     if data.clusters is None:
         yield _Draft(
             "low",
-            "Rows are taken to be independent: no cluster column is declared. Rows that share a user "
-            "or a source would make every interval too narrow.",
+            "Rows are taken to be independent: no cluster column is declared. Rows that share a "
+            "user or a source would make every interval too narrow.",
             "data",
         )
     if not data.sensitive:

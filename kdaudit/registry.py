@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.results import Results, Suite
@@ -61,16 +61,17 @@ def build_suite(name: str, options: Mapping[str, object]) -> Suite:
     Raises:
         ConfigError: for an unknown suite or option, or a value the suite refuses.
     """
-    cls = load(GROUPS.suites, name)
+    cls: Any = load(GROUPS.suites, name)
     if not is_dataclass(cls):
         raise ConfigError(f"suite {name!r} must be a dataclass whose fields are its options")
     allowed = [f.name for f in fields(cls)]
     for option in options:
         if option not in allowed:
             raise ConfigError(unknown(f"option of [suites.{name}]", option, allowed))
+    make = cast("Callable[..., Suite]", cls)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     try:
-        suite: Suite = cls(**values)  # type: ignore[assignment]
+        suite: Suite = make(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"[suites.{name}]: {error}") from None
     return suite

@@ -1,7 +1,6 @@
 """``results.json`` and ``run.json``: the file edge of an audit, checked by a published schema."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +17,7 @@ FORMAT = 1
 T = TypeVar("T", Results, Run, Lineage)
 
 
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -37,13 +35,14 @@ def load(kind: type[T], path: Path) -> T:
     """
     try:
         raw = json.loads(path.read_text("utf-8"))
-        return _adapter(kind).validate_python(_tuples(raw))
+        value: T = _adapter(kind).validate_python(_tuples(raw))
     except (OSError, ValueError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise DamagedError(f"{path.name} is not a {kind.__name__.lower()} file: {first}") from error
+    return value
 
 
-def schema(kind: type[Results] | type[Run] | type[Lineage]) -> dict[str, Any]:
+def schema(kind: type) -> dict[str, Any]:
     """The JSON Schema of a file."""
     return _adapter(kind).json_schema()
 

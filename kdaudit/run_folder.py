@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.audit import Audited
-from kdaudit.errors import DataError
+from kdaudit.errors import DamagedError, DataError
 from kdaudit.evidence.kinds import Predictions
+from kdaudit.pipeline import Audited
 from kdaudit.results import Results
 from kdaudit.results_file import dump, load
 from kdaudit.run import Run
@@ -54,7 +55,7 @@ class RunFolder:
         if stored.exists() and stored.read_text("utf-8") == dump(results):
             try:
                 return self.run()
-            except OSError:
+            except DamagedError:
                 return run
         return run
 
@@ -89,9 +90,8 @@ class RunFolder:
                     ids = audited.dataset.frame("audit").ids
                     name = f"{role}.predictions.parquet"
                     write_predictions(subject, ids, fresh / "evidence" / name)
-            for role, lineage in run.lineage.items():
-                if role == "student":
-                    (fresh / "lineage.json").write_text(dump(lineage), "utf-8")
+            if "student" in run.lineage:
+                (fresh / "lineage.json").write_text(dump(run.lineage["student"]), "utf-8")
             if student is not None:
                 shutil.copytree(
                     student, fresh / "student", ignore=shutil.ignore_patterns("controls")
@@ -100,17 +100,29 @@ class RunFolder:
                 (fresh / name).write_text(renderers[renderer](audited.results, run), "utf-8")
             self._swap(fresh, Path(scratch) / "old")
 
+    def refuse_foreign(self) -> None:
+        """Refuse to write over what is no run folder; asked before anything is trained.
+
+        Raises:
+            DataError: if the path is a file, or a folder that kdaudit did not write.
+        """
+        if not self.path.exists():
+            return
+        ours = self.path.is_dir() and (
+            (self.path / "results.json").exists() or not any(self.path.iterdir())
+        )
+        if not ours:
+            raise DataError(
+                f"{self.path} exists and is no run folder; name another with -o, or move it"
+            )
+
     def _swap(self, fresh: Path, old: Path) -> None:
         if self.path.exists():
-            if not (self.path / "results.json").exists() and any(self.path.iterdir()):
-                raise DataError(
-                    f"{self.path} exists and is no run folder; name another with -o, or move it"
-                )
             self.path.rename(old)
         fresh.rename(self.path)
 
 
-def write_predictions(subject: Predictions, ids: "np.ndarray", path: Path) -> None:  # type: ignore[type-arg]
+def write_predictions(subject: Predictions, ids: npt.NDArray[np.object_], path: Path) -> None:
     """Write predictions as a file that an audit elsewhere can read: id and p_<class>."""
     columns: dict[str, object] = {"id": pa.array(ids.tolist(), pa.string())}
     if subject.probabilities is None:

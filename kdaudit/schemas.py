@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from kdaudit.errors import ConfigError, unknown
 
 NAMES = ("audit", "lineage", "model", "recipe", "results", "run")
@@ -23,7 +25,11 @@ def schema_of(name: str) -> dict[str, Any]:
 
     if name not in NAMES:
         raise ConfigError(unknown("schema", name, NAMES))
-    models = {"audit": AuditFile, "recipe": Recipe, "model": Manifest}
+    models: dict[str, type[BaseModel]] = {
+        "audit": AuditFile,
+        "recipe": Recipe,
+        "model": Manifest,
+    }
     if name in models:
         return models[name].model_json_schema()
-    return schema({"results": Results, "run": Run, "lineage": Lineage}[name])  # type: ignore[arg-type]
+    return schema({"results": Results, "run": Run, "lineage": Lineage}[name])

@@ -83,15 +83,15 @@ def ask(  # what asking takes
         )
     answers = adapter.answers(data.id or "id", _two_classes(frame, data))
     placed = align.from_answers(answers, frame.ids, dataset.all_ids, who)
-    probabilities = None
+    claimed: Floats | None = None
     if placed.probabilities is not None:
-        probabilities, _ = align.probabilities_of(placed.probabilities, "probabilities", who)
+        claimed, _ = align.probabilities_of(placed.probabilities, "probabilities", who)
     progress(len(frame))
     return Asked(
         table=table,
         opened=opened,
         classes=placed.classes,
-        probabilities=probabilities,
+        probabilities=claimed,
         labels=placed.labels,
         evidence=adapter.identity()["sha256"],
         predicted=0,
@@ -120,8 +120,8 @@ def agree(
         count = int(np.isin(frame.labels, strange).sum())
         raise DataError(
             f"{data.path}: {count} rows have the label {examples(strange)}, which is no class of "
-            f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label as "
-            "`out_of_scope` under [data]"
+            f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label "
+            "as `out_of_scope` under [data]"
         )
     for favourable in data.positive:
         if favourable not in classes:

@@ -28,7 +28,7 @@ app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")
 
 
-def _version(asked: bool | None) -> None:  # typer's signature
+def _version(asked: bool | None) -> None:  # noqa: FBT001  # typer's signature  # typer's signature
     if asked:
         from importlib.metadata import version
 

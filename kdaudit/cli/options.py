@@ -14,7 +14,7 @@ Out = Annotated[
 ]
 PolicyName = Annotated[
     str | None,
-    typer.Option("--policy", metavar="NAME", help="Apply the policy of that name in the audit file."),
+    typer.Option("--policy", metavar="NAME", help="Apply this policy of the audit file."),
 ]
 Retime = Annotated[
     bool, typer.Option("--retime", help="Time the models anew, as after a noisy run.")

@@ -9,8 +9,8 @@ def run(
     audit: AuditPath = Path("audit.toml"),
     out: Out = None,
     policy: PolicyName = None,
-    retime: Retime = False,  # typer's flag
-    as_json: AsJson = False,  # typer's flag
+    retime: Retime = False,  # noqa: FBT002  # typer's flag
+    as_json: AsJson = False,  # noqa: FBT002  # typer's flag
 ) -> None:
     """Distil if asked, audit, decide and render the card.
 

@@ -48,8 +48,9 @@ def as_numbers(series: pd.Series, source: str) -> Floats:
         DataError: naming the column, the row and the value that is no number.
     """
     numbers = pd.to_numeric(series.astype(object), errors="coerce")
-    strange = np.flatnonzero(numbers.isna() & series.notna())
-    if len(strange):
+    unread = np.flatnonzero(numbers.isna() & series.notna())
+    strange = [int(i) for i in unread if str(series.iloc[i]).strip().lower() != "nan"]
+    if strange:
         raise DataError(
             f"{source}: column {series.name!r} must hold numbers; data row {strange[0] + 1} holds "
             f"{series.iloc[strange[0]]!r}"
@@ -68,7 +69,7 @@ def as_input(series: pd.Series) -> npt.NDArray[np.generic]:
         numbers = pd.to_numeric(series, errors="coerce")
         if not numbers.notna().equals(series.notna()) or series.isna().all():
             text = as_text(series)
-            text[text == None] = ""  # elementwise
+            text[pd.isna(text)] = ""
             return text
         series = numbers
     return series.to_numpy(dtype=np.float64, na_value=np.nan)

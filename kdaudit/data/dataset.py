@@ -41,7 +41,8 @@ class Dataset:
         if split not in self.frames:
             raise DataError(
                 f"there are no {split} rows; name them in the audit file, e.g. "
-                'split = { column = "split", audit = "test", validation = "val", transfer = "train" } '
+                'split = { column = "split", audit = "test", validation = "val", '
+                'transfer = "train" } '
                 'or split = { by = "hash", audit = 0.3, validation = 0.1 }'
             )
         return self.frames[split]
@@ -100,7 +101,7 @@ def _frame(
     rows = rows[np.argsort(ids[rows].astype(str), kind="stable")]
     part = table.iloc[rows]
     labels = as_text(pick(part, data.label, "label", source))
-    empty = np.flatnonzero(labels == None)  # elementwise
+    empty = np.flatnonzero(pd.isna(labels))
     if len(empty):
         raise DataError(
             f"{source}: label column {data.label!r} is empty in {len(empty)} rows, first at id "
@@ -133,7 +134,7 @@ def _weight(part: pd.DataFrame, data: DataTable, source: str) -> npt.NDArray[np.
         bad = weight[~(np.isfinite(weight) & (weight > 0))][0]
         raise DataError(f"{source}: weight column {data.weight!r} must be positive, found {bad}")
     if not np.isfinite(np.square(weight).sum()):
-        raise DataError(f"{source}: weight column {data.weight!r} adds up to more than a number holds")
+        raise DataError(f"{source}: weight column {data.weight!r} adds up to infinity")
     return weight
 
 

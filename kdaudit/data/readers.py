@@ -59,8 +59,8 @@ def _text(path: Path, source: str) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{source} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}; "
-            "save it as UTF-8"
+            f"{source} is not UTF-8: byte {error.object[error.start]:#04x} at offset "
+            f"{error.start}; save it as UTF-8"
         ) from error
 
 
@@ -72,9 +72,16 @@ def _csv(path: Path, source: str) -> pd.DataFrame:
             raise DataError(f"{source} has the column {name!r} twice; rename one")
     try:
         # Every cell as text: "007" and "1.0" are ids and labels before they are numbers.
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, ValueError) as error:
         raise DataError(f"{source} is not a csv table: {error}".strip()) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first column for an index then, and shifts all others.
+        raise DataError(
+            f"{source}: rows have more cells than the {len(header)} columns of the header; is "
+            "a comma at the end of each row, or a column without a name?"
+        )
+    return table
 
 
 def _parquet(path: Path, source: str) -> pd.DataFrame:

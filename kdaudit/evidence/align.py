@@ -58,12 +58,12 @@ def probabilities_of(
         DataError: if most rows are no probabilities: they are logits, or another thing.
     """
     wide = np.asarray(values, dtype=np.float64)
-    finite = np.isfinite(wide).all(axis=1)
+    finite: Bools = np.asarray(np.isfinite(wide).all(axis=1), dtype=np.bool_)
     if space == "logits":
         safe = np.where(finite[:, None], wide, 0.0)
         exponent = np.exp(safe - safe.max(axis=1, keepdims=True))
         probabilities = exponent / exponent.sum(axis=1, keepdims=True)
-        valid = finite
+        valid: Bools = finite
     else:
         total = np.where(finite, wide.sum(axis=1), np.nan)
         with np.errstate(invalid="ignore"):
@@ -81,7 +81,7 @@ def probabilities_of(
     return probabilities, valid
 
 
-def predictions(  # one argument per fact about the subject
+def predictions(  # noqa: PLR0913  # one argument per fact about the subject
     *,
     probabilities: Floats | None,
     labels: npt.NDArray[np.object_] | None,
@@ -120,11 +120,11 @@ def predictions(  # one argument per fact about the subject
         said += [f"has {examples(extra)} which the others lack"] if extra else []
         raise DataError(
             f"{who} {' and '.join(said)}; class sets must be equal: "
-            f'rename = {{ "{extra[0] if extra else "NAME"}" = "{missing[0] if missing else "name"}" }} '
+            f'rename = {{ "{(extra or ["NAME"])[0]}" = "{(missing or ["name"])[0]}" }} '
             "under its table maps one name to another"
         )
     ordered = probabilities[:, [names.index(name) for name in classes]]
-    valid = ~np.isnan(ordered).any(axis=1)
+    valid: Bools = np.asarray(~np.isnan(ordered).any(axis=1), dtype=np.bool_)
     answer = np.where(valid, np.argmax(np.where(valid[:, None], ordered, 0.0), axis=1), -1)
     if threshold is not None:
         answer = _by_threshold(ordered, valid, classes, positive, threshold, who)

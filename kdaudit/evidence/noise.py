@@ -1,4 +1,17 @@
-"""Whether a timing can be trusted: who else had the processor, and whether latencies were steady."""
+"""Whether a timing can be trusted: who else had the processor, and whether values were steady.
+
+A run is **noisy** where the processor was over 75 % busy and other work had over 5 % of it, or the
+hypervisor took over 1 %: a request that waits for the processor is not the model's. A series is
+**unsteady** where, over blocks of requests,
+
+* its median moved by over 10 % from the first half to the second, and by over three standard
+  errors: the machine was throttled, or warm-up was not over; or
+* its medians spread by over 10 %, the limit at which pyperf calls a benchmark unstable, and by over
+  twice what requests of unlike size explain.
+
+What slows both models alike leaves their ratio steady: then the speed-up can be trusted though the
+latencies cannot.
+"""
 
 import os
 import time
@@ -46,21 +59,21 @@ class Contention(NamedTuple):
         )
 
 
-def unsteady(role: str, seconds: Floats, block: Ints) -> tuple[str, ...]:
-    """Say whether a model's block medians drift or spread more than its requests explain.
+def unsteady(what: str, values: Floats, block: Ints) -> tuple[str, ...]:
+    """Say whether a series drifts or spreads between blocks by more than its requests explain.
 
-    The median of b requests has a standard error of about 1.2533 σ / √b; σ is that of the log
-    latencies within blocks, estimated by the median absolute deviation, which outliers do not move.
+    The median of b requests has a standard error of about 1.2533 σ / √b; σ is that of the logs
+    within blocks, estimated by the median absolute deviation, which outliers do not move.
 
     Args:
-        role: for the sentences.
-        seconds: (R,) latencies above 0.
+        what: for the sentences.
+        values: (R,) latencies or their ratios, above 0.
         block: (R,) codes from 0.
 
     Returns:
         Sentences; none for a steady model, or fewer than four blocks.
     """
-    logs = np.log(seconds)
+    logs = np.log(values)
     medians = np.array([np.median(logs[block == code]) for code in np.unique(block)])
     if len(medians) < 4:
         return ()
@@ -73,11 +86,10 @@ def unsteady(role: str, seconds: Floats, block: Ints) -> tuple[str, ...]:
     found = []
     if abs(np.expm1(drift)) > DRIFT and abs(drift) > 3 * drift_error:
         found.append(
-            f"the {role}'s median latency moved by {np.expm1(drift):+.0%} from the first half "
-            "of the run to the second"
+            f"{what} moved by {np.expm1(drift):+.0%} from the first half of the run to the second"
         )
     if spread > SPREAD and spread > 2 * error:
-        found.append(f"the {role}'s median latency spread by {spread:.0%} between blocks")
+        found.append(f"{what} spread by {spread:.0%} between blocks")
     return tuple(found)
 
 

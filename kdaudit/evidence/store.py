@@ -27,7 +27,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         beside.write_bytes(data)
-        os.replace(beside, path)  # Path.replace is the same call; this names it
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 

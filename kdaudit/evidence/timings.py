@@ -5,14 +5,7 @@ AB BA AB …, or BA AB …, as a coin decides for each block; blocks are the uni
 (Kalibera and Jones 2013). Rounds before the first block are discarded, garbage is collected between
 blocks only, and libraries run on one thread.
 
-A run is **noisy**, and nothing may be gated on it, where
-
-* the processor was more than 75 % busy and other work had over 5 % of it, or the hypervisor took
-  over 1 %: a request that waits for the processor is not the model's;
-* a model's median moved by over 10 % from the first half of the blocks to the second, and by over
-  three standard errors: it was throttled, or warm-up was not over;
-* a model's block medians spread by over 10 % (the limit at which pyperf calls a benchmark unstable)
-  and over twice what requests of unlike size explain.
+What makes a run noisy is said in `kdaudit.evidence.noise`.
 """
 
 import gc
@@ -43,7 +36,7 @@ FINGERPRINT = ("processor", "cores", "memory", "platform", "python")
 Weigh = Callable[[], Mapping[str, Footprint]]
 
 
-def record_timings(  # the pair, the requests, and how to run them
+def record_timings(  # noqa: PLR0913  # the pair, the requests, and how to run them
     teacher: Runnable,
     student: Runnable,
     columns: Columns,
@@ -66,7 +59,8 @@ def record_timings(  # the pair, the requests, and how to run them
             is drawn again.
         seed: of the choice and the order.
         store: where timings are kept.
-        requests: how many are timed at least; 299 are needed for an interval of the 99th percentile.
+        requests: how many are timed at least; 299 are needed for an interval of the 99th
+            percentile.
         block: how many at least run together.
         seconds: fast models are asked more often, until about this long (ten times ``requests`` at
             most): a run of a few milliseconds sees one mood of the machine.
@@ -108,14 +102,14 @@ def record_timings(  # the pair, the requests, and how to run them
         blocks = np.arange(len(shown)) * max(1, min(BLOCKS, len(shown) // block)) // len(shown)
         advance = progress("timing teacher and student", len(shown))
         taken, contention = _time(pair, shown, blocks, rng, advance)
-    noisy = contention.noise()
-    for role, values in taken.items():
-        noisy += unsteady(role, values, blocks)
     timings = Timings(
         teacher=taken["teacher"],
         student=taken["student"],
         block=blocks,
-        noisy=noisy,
+        noisy=(
+            *contention.noise(),
+            *unsteady("the speed-up", taken["teacher"] / taken["student"], blocks),
+        ),
         machine=(*sorted(facts.items()), ("threads", "1"), *contention.facts()),
         footprints=dict(footprints),
     )
@@ -163,26 +157,30 @@ def _time(
     taken = {role: np.empty(len(requests)) for role in pair}
     there, back = list(pair), list(pair)[::-1]
     watch = Watch.start()
-    for code in range(int(blocks.max()) + 1):
-        coin = int(rng.integers(2))
-        with _no_collection():
-            for i in np.flatnonzero(blocks == code):
+    with _collected_between() as collect:
+        for code in range(int(blocks.max()) + 1):
+            collect()
+            coin, block = int(rng.integers(2)), np.flatnonzero(blocks == code).tolist()
+            for i in block:
                 for role in there if (i + coin) % 2 == 0 else back:
                     clock = time.perf_counter_ns()
                     pair[role].predict(requests[i])
                     taken[role][i] = max(time.perf_counter_ns() - clock, 1) / 1e9
-        advance(int(np.count_nonzero(blocks == code)))
+            advance(len(block))
     return taken, watch.stop()
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _collected_between() -> Iterator[Callable[[], object]]:
+    """Garbage is collected when asked for only; what was there before is set aside, so it is quick."""
     enabled = gc.isenabled()
     gc.collect()
+    gc.freeze()
     gc.disable()
     try:
-        yield
+        yield gc.collect
     finally:
+        gc.unfreeze()
         if enabled:
             gc.enable()
 

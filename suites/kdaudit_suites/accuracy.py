@@ -31,7 +31,7 @@ from typing import ClassVar
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject
-from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Predictions
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.measure import (
@@ -109,11 +109,6 @@ def _invalid(evidence: Evidence) -> Finding:
         count if isinstance(count, NotMeasured) else counted(count / total, total)
         for count in bad.values()
     )
-    difference: Measurement
-    if isinstance(student, Estimate) and isinstance(teacher, Estimate):
-        difference = counted(student.value - teacher.value, total)
-    else:
-        difference = student if isinstance(student, NotMeasured) else teacher
     return Finding(
         code=ACC003.code,
         metric=ACC003.metric,
@@ -122,7 +117,7 @@ def _invalid(evidence: Evidence) -> Finding:
         student=student,
         teacher=teacher,
         baseline=baseline,
-        difference=difference,
+        difference=NotMeasured("answers that a reference leaves out excuse none of the student's"),
         basis=student if isinstance(student, NotMeasured) else Fixed(level=1.0),
     )
 
@@ -158,8 +153,8 @@ def _second_opinion(table: Table, level: float) -> str:
     return (
         f"Rows right for the student only: {table.n10}; for the teacher only: {table.n01}. McNemar "
         f"exact p = {mcnemar_exact(table.n10, table.n01):.3g}, mid-p = "
-        f"{mcnemar_mid_p(table.n10, table.n01):.3g} (two-sided, any difference). Newcombe's interval "
-        f"of the difference at {level:.0%}: {low:.4f} to {high:.4f}."
+        f"{mcnemar_mid_p(table.n10, table.n01):.3g} (two-sided, any difference). Newcombe's "
+        f"interval of the difference at {level:.0%}: {low:.4f} to {high:.4f}."
     )
 
 

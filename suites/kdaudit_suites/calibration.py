@@ -24,21 +24,32 @@ Source
 Limits
     Confidence is the probability of the answer given (the top label). The expected calibration
     error is shown but never checked: its plug-in difference is biased towards zero and hides a
-    miscalibrated student. The interval of CAL004 is a percentile bootstrap over blocks of rows and is
-    conservative; it can be checked at the level of the audit only, and not at all while any answer
-    is missing, since no worst case stands for one.
+    miscalibrated student. The interval of CAL004 is a percentile bootstrap over blocks of rows,
+    widened for what identical answers cannot show; it can be checked at the level of the audit
+    only, and not at all while any answer is missing, since no worst case stands for one.
 """
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.evidence.kinds import Floats, Ints, Predictions
+from kdaudit.evidence.kinds import Floats, Predictions
 from kdaudit.evidence.view import Evidence, Rows, Streams
-from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured, result
+from kdaudit.measure import (
+    FEWEST_CLUSTERS,
+    Score,
+    Scores,
+    absence,
+    mean_finding,
+    not_measured,
+    result,
+)
 from kdaudit.results import (
     Better,
     Endpoint,
@@ -50,6 +61,7 @@ from kdaudit.results import (
 )
 from kdaudit.stats import calibration as stats
 from kdaudit.stats.bootstrap import block_bootstrap, blocks, percentile_bootstrap_interval
+from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.proportions import wilson
 
 CAL001 = Endpoint(code="CAL001", metric="Brier score", unit="score, 0 to 2", better=Better.LOWER)
@@ -132,37 +144,22 @@ class Calibration:
         evidence: Evidence,
         streams: Streams,
     ) -> Finding:
-        pair = (subjects["student"], subjects["teacher"])
-        absent = [subject for subject in pair if isinstance(subject, NotMeasured)]
         rows = evidence.rows
-        if absent:
-            return not_measured(CAL004, (), absent[0].reason)
-        if rows.weight is not None:
-            return not_measured(CAL004, (), "not defined for weighted rows; CAL001 and CAL003 are")
-        missing = sum(
-            int((~s.valid).sum()) for s in subjects.values() if isinstance(s, Predictions)
-        )
-        if missing:
-            return not_measured(
-                CAL004,
-                (),
-                f"{missing} answers are missing or invalid; no worst case stands for them",
-            )
-        if len(rows) < 2 * self.bins:
-            return not_measured(
-                CAL004, (), f"{len(rows)} rows; {self.bins} bins need {2 * self.bins} at least"
-            )
+        reason = self._why_not_debiased(subjects, rows)
+        if reason is not None:
+            return not_measured(CAL004, (), reason)
         present = {who: s for who, s in subjects.items() if isinstance(s, Predictions)}
         sums, sizes = self._sums(present, rows)
         rng = streams.at(CAL004.code)
         unit = blocks(len(rows), rows.cluster, rng)
-        by_block = np.stack([np.bincount(unit, column) for column in sums.T], axis=1)
+        by_block = np.zeros((int(unit.max()) + 1, sums.shape[1]))
+        np.add.at(by_block, unit, sums)
         edges = np.concatenate([[0], np.cumsum(sizes)])
 
         def errors(totals: Floats) -> Floats:
             per_subject = [
                 stats.debiased_squared_error(*np.split(totals[:, a:b], 3, axis=1))
-                for a, b in zip(edges[:-1], edges[1:], strict=True)
+                for a, b in pairwise(edges)
             ]
             return np.stack(per_subject, axis=1)
 
@@ -170,12 +167,13 @@ class Calibration:
         draws = block_bootstrap(by_block, errors, replicates=self.replicates, rng=rng)
         names = list(present)
 
-        def estimate(value: float, sample: Floats) -> Estimate:
+        def estimate(value: float, sample: Floats, error: float) -> Estimate:
             low, high = percentile_bootstrap_interval(sample, evidence.level)
+            unseen = self._unseen(error, _units(rows), evidence.level)
             return Estimate(
                 value=value,
-                low=min(low, value),
-                high=max(high, value),
+                low=value - math.hypot(max(value - low, 0.0), unseen),
+                high=value + math.hypot(max(high - value, 0.0), unseen),
                 n=len(rows),
                 level=evidence.level,
                 method=f"percentile bootstrap, {by_block.shape[0]} blocks",
@@ -185,13 +183,14 @@ class Calibration:
             if who not in names:
                 return absence(subjects[who])
             i = names.index(who)
-            return estimate(float(point[i]), draws[:, i])
+            return estimate(float(point[i]), draws[:, i], float(point[i]))
 
         def minus(who: Subject) -> Estimate | None:
             if who not in names:
                 return None
             i = names.index(who)
-            return estimate(float(point[0] - point[i]), draws[:, 0] - draws[:, i])
+            error = float(max(point[0], point[i]))
+            return estimate(float(point[0] - point[i]), draws[:, 0] - draws[:, i], error)
 
         difference = minus("teacher")
         assert difference is not None
@@ -206,6 +205,37 @@ class Calibration:
             difference=difference,
             basis=Fixed(level=evidence.level, baseline=minus("baseline")),
         )
+
+    def _why_not_debiased(
+        self, subjects: "dict[Subject, Predictions | NotMeasured]", rows: Rows
+    ) -> str | None:
+        for who in ("student", "teacher"):
+            subject = subjects[who]
+            if isinstance(subject, NotMeasured):
+                return subject.reason
+        if rows.weight is not None:
+            return "not defined for weighted rows; CAL001 and CAL003 are"
+        missing = sum(
+            int((~s.valid).sum()) for s in subjects.values() if isinstance(s, Predictions)
+        )
+        if missing:
+            return f"{missing} answers are missing or invalid; no worst case stands for them"
+        if len(rows) < 2 * self.bins:
+            return f"{len(rows)} rows; {self.bins} bins need {2 * self.bins} at least"
+        if rows.cluster is not None and _units(rows) < FEWEST_CLUSTERS:
+            return f"{_units(rows)} clusters; at least {FEWEST_CLUSTERS} are needed for an interval"
+        return None
+
+    def _unseen(self, error: float, units: int, level: float) -> float:
+        """How far a squared error may lie off although no draw shows it.
+
+        When no row differs, every draw is the same; yet a share z²/(n + z²) of the population may
+        answer otherwise (Tango's bound), at worst all in one bin. That moves the bin's gap, of
+        root mean square √error, by bins·share.
+        """
+        z = normal_quantile(tail(level))
+        share = z * z / (units + z * z)
+        return 2 * share * math.sqrt(max(error, 0.0)) + self.bins * share * share
 
     def _sums(self, present: "dict[Subject, Predictions]", rows: Rows) -> tuple[Floats, list[int]]:
         """(N, sum of 3 bins per subject) indicator, confidence and correctness by bin."""
@@ -263,13 +293,21 @@ class Calibration:
         )
 
 
+def _units(rows: Rows) -> int:
+    return len(rows) if rows.cluster is None else len(np.unique(rows.cluster))
+
+
 def _probabilistic(kind: object) -> Predictions | NotMeasured:
     if not isinstance(kind, Predictions):
         return absence(kind)
     return kind if kind.probabilities is not None else NotMeasured(NO_PROBABILITIES)
 
 
-def _scores(subjects, evidence: Evidence, score) -> Scores:  # type: ignore[no-untyped-def]
+def _scores(
+    subjects: Mapping[Subject, Predictions | NotMeasured],
+    evidence: Evidence,
+    score: Callable[[Predictions, Rows], Score],
+) -> Scores:
     return {
         who: score(subject, evidence.rows) if isinstance(subject, Predictions) else subject
         for who, subject in subjects.items()

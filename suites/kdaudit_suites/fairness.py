@@ -11,8 +11,8 @@ Findings (each ``[COLUMN=GROUP]``, or of columns crossed where a check's ``each`
     FAI004  accuracy contrast (zero)
     FAI005  fidelity contrast: answered as the teacher answers; the teacher's own is 0 (zero)
 
-    The notes of FAI001 to FAI004 label what happened between teacher and student: inherited, introduced,
-    amplified, attenuated, repaired, reversed, none or inconclusive.
+    The notes of FAI001 to FAI004 label what happened between teacher and student: inherited,
+    introduced, amplified, attenuated, repaired, reversed, none or inconclusive.
 
 Options
     none; groups are the columns under ``[data] sensitive``, favourable classes ``[data] positive``
@@ -22,14 +22,13 @@ Source
     ours. Intervals: Student's t on the contrast, cluster-robust where clusters are declared.
 
 Limits
-    FAI001 to FAI003 need a favourable class. Without a control, "amplified" is said of the pair, not
-    of distillation. "None" says that no contrast was established, not that there is none. Labels
-    rest on one interval each; many groups are many chances to be struck by noise, and the contract
-    corrects for that, a label does not. A missing answer has no worst value in a contrast: it widens
-    the interval by as much as it could move the rate.
+    FAI001 to FAI003 need a favourable class. Without a control, "amplified" is said of the pair,
+    not of distillation. "None" says that no contrast was established, not that there is none.
+    Labels rest on one interval each; many groups are many chances to be struck by noise, and the
+    contract corrects for that, a label does not. A missing answer has no worst value in a contrast:
+    it widens the interval by as much as it could move the rate.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -255,7 +254,7 @@ def _rates(evidence: Evidence, columns: tuple[str, ...]) -> Figure | None:
         chart="table",
         title=f"Rates by {' and '.join(columns)} (rows answered; fairlearn)",
         columns=(" × ".join(columns), "subject", "rows", *RATES),
-        rows=tuple(sorted(rows, key=lambda row: (str(row[0]), ORDER.index(str(row[1]))))),  # type: ignore[arg-type]
+        rows=tuple(sorted(rows, key=lambda row: (str(row[0]), ORDER.index(str(row[1]))))),  # type: ignore[arg-type, unused-ignore]
     )
 
 

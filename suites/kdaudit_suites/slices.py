@@ -17,8 +17,8 @@ Source
 
 Limits
     Only declared slices are looked at. Accuracy on the slice an unlucky draw made worst looks worse
-    than it is: differences are the ones to read. Without transfer rows, frequency parts are taken from
-    the audited rows, and the note says so.
+    than it is: differences are the ones to read. Without transfer rows, frequency parts are taken
+    from the audited rows, and the note says so.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,233 @@
+"""One audit, link by link: ask every subject once, measure, decide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kdaudit.assemble import assemble
+from kdaudit.basis import ORDER, Subject
+from kdaudit.contract import STRICT, Policy, judge, overall
+from kdaudit.data.audit_file import SubjectTable
+from kdaudit.data.dataset import Dataset, load
+from kdaudit.data.frame import Frame
+from kdaudit.errors import KdauditError
+from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.kinds import Footprint, Predictions
+from kdaudit.evidence.store import Store
+from kdaudit.evidence.view import Evidence, Kind, Streams
+from kdaudit.governance.environment import versions
+from kdaudit.limitations import limitations
+from kdaudit.models.adapter import Runnable
+from kdaudit.models.open import Opened, open_model
+from kdaudit.models.predictions import PredictionsFile
+from kdaudit.plan import Plan
+from kdaudit.progress import Progress, silent
+from kdaudit.results import CardText, DataSummary, InputFile, Results, Suite, SuiteResult
+from kdaudit.subjects import Asked, agree, ask, identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Audited:
+    """An audit's results and what a run folder needs beside them.
+
+    Attributes:
+        results: the pure part.
+        dataset: the frames.
+        subjects: aligned predictions by role, on the whole audit frame.
+        asked: by role.
+        predicted: rows each subject was run on just now.
+        reused: rows whose evidence was in the store.
+    """
+
+    results: Results
+    dataset: Dataset
+    subjects: Mapping[Subject, Predictions | NotMeasured]
+    asked: Mapping[Subject, Asked]
+    predicted: Mapping[str, int] = field(default_factory=dict)
+    reused: Mapping[str, int] = field(default_factory=dict)
+
+
+def audit_file(
+    plan: Plan,
+    *,
+    store: Store,
+    progress: Progress = silent,
+    policy: Policy = STRICT,
+    retime: bool = False,
+) -> Audited:
+    """Audit the models that an audit file names; they are already distilled.
+
+    Args:
+        plan: what the audit file asks for.
+        store: where evidence is kept.
+        progress: told what goes on.
+        policy: which undecided outcomes block.
+        retime: time the models anew, whatever the store has.
+
+    Raises:
+        KdauditError: for whatever the user can mend.
+    """
+    file = plan.file
+    dataset = load(file, plan.base)
+    opened: dict[Subject, Opened] = {}
+    for role in ORDER:
+        table: SubjectTable | None = getattr(file, role)
+        if table is not None:
+            opened[role] = open_model(role, table, plan.base)
+    return run_plan(
+        plan, dataset, opened, store=store, progress=progress, policy=policy, retime=retime
+    )
+
+
+def run_plan(
+    plan: Plan,
+    dataset: Dataset,
+    opened: Mapping[Subject, Opened],
+    *,
+    store: Store | None = None,
+    progress: Progress = silent,
+    policy: Policy = STRICT,
+    retime: bool = False,
+) -> Audited:
+    """Ask every subject once, measure, decide."""
+    file, frame = plan.file, dataset.frame("audit")
+    asked: dict[Subject, Asked] = {}
+    for role in ORDER:
+        if role in opened:
+            table = getattr(file, role)
+            advance = progress(f"asking the {role}", len(frame))
+            asked[role] = ask(role, table, opened[role], dataset, file.data, store, advance)
+    classes, subjects = agree(asked, frame, file.data)
+    timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
+    evidence = assemble(plan, dataset, classes, subjects, timings)
+    streams = Streams(file.audit.seed)
+    suites = tuple(_run(suite, evidence, streams) for suite in plan.suites)
+    verdicts = judge(plan.contract, suites, file.audit.alpha, policy)
+    outcome, code = overall(plan.contract, verdicts, suites)
+    summary = _summary(plan, dataset, classes, evidence)
+    identities = tuple(identity(role, one) for role, one in asked.items())
+    results = Results(
+        name=file.audit.name,
+        seed=file.audit.seed,
+        alpha=file.audit.alpha,
+        versions=versions(),
+        inputs=_inputs(dataset, asked),
+        subjects=identities,
+        data=summary,
+        suites=suites,
+        contract=plan.contract,
+        verdicts=verdicts,
+        outcome=outcome,
+        exit_code=int(code),
+        limitations=limitations(
+            contract=plan.contract,
+            verdicts=verdicts,
+            suites=suites,
+            data=summary,
+            subjects=identities,
+            written=file.card.limitations,
+        ),
+        card=CardText(**file.card.model_dump()),
+    )
+    ran = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
+    predicted = {str(role): one.predicted for role, one in ran.items()} | timed
+    reused = {str(role): len(frame) - one.predicted for role, one in ran.items()}
+    return Audited(
+        results=results,
+        dataset=dataset,
+        subjects=subjects,
+        asked=asked,
+        predicted=predicted,
+        reused=reused,
+    )
+
+
+def _timings(
+    plan: Plan,
+    asked: Mapping[Subject, Asked],
+    frame: Frame,
+    store: Store | None,
+    progress: Progress,
+    *,
+    retime: bool,
+) -> tuple[Kind | NotMeasured, dict[str, int]]:
+    """Time the pair on requests of the audit split, where both run here."""
+    wanted = any(need.kind == "timings" for suite in plan.suites for need in suite.needs())
+    if not wanted or store is None:
+        return NotMeasured("recorded answers carry no timing"), {}
+    models: dict[str, Runnable] = {}
+    for role in ("teacher", "student"):
+        opened = asked[role].opened
+        if not isinstance(opened.adapter, Runnable):
+            return NotMeasured(f"the {role} is a {opened.kind} file, which carries no timing"), {}
+        models[role] = opened.adapter
+    from kdaudit.evidence.timings import record_timings
+    from kdaudit.models.footprint import footprint
+
+    def weigh() -> dict[str, Footprint]:
+        return {
+            role: footprint(
+                model, getattr(plan.file, role).options, base=plan.base, columns=frame.inputs
+            )
+            for role, model in models.items()
+        }
+
+    timings, computed = record_timings(
+        models["teacher"],
+        models["student"],
+        frame.inputs,
+        seed=plan.file.audit.seed,
+        store=store,
+        weigh=weigh,
+        anew=retime,
+        progress=progress,
+    )
+    return timings, {"timings": computed}
+
+
+def _run(suite: Suite, evidence: Evidence, streams: Streams) -> SuiteResult:
+    codes = tuple(endpoint.code for endpoint in suite.codes)
+    try:
+        found = suite.run(evidence, streams)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's bug is no verdict
+        said = str(error) if isinstance(error, KdauditError) else f"{type(error).__name__}: {error}"
+        return SuiteResult(suite=suite.name, codes=codes, findings=(), error=said)
+    foreign = sorted({finding.code for finding in found.findings} - set(codes))
+    if foreign:
+        said = f"it reports {', '.join(foreign)}, which it does not declare"
+        return SuiteResult(suite=suite.name, codes=codes, findings=(), error=said)
+    return replace(found, suite=suite.name, codes=codes)
+
+
+def _summary(
+    plan: Plan, dataset: Dataset, classes: tuple[str, ...], evidence: Evidence
+) -> DataSummary:
+    data, frame = plan.file.data, dataset.frame("audit")
+    return DataSummary(
+        rows=len(evidence.rows),
+        out_of_scope=int(frame.out_of_scope.sum()),
+        clusters=None if evidence.rows.cluster is None else len(np.unique(evidence.rows.cluster)),
+        weighted=frame.weight is not None,
+        classes=classes,
+        positive=data.positive,
+        label_source=data.label_source,
+        splits={name: len(part) for name, part in dataset.frames.items()},
+        sensitive=data.sensitive,
+        slices=data.slices,
+    )
+
+
+def _inputs(dataset: Dataset, asked: Mapping[Subject, Asked]) -> tuple[InputFile, ...]:
+    files = [
+        InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
+        for role, source in dataset.sources
+    ]
+    for role, one in asked.items():
+        adapter = one.opened.adapter
+        if isinstance(adapter, PredictionsFile):
+            source = adapter.source
+            files.append(
+                InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
+            )
+    return tuple(files)
