@@ -414,10 +414,11 @@ def _method(basis: Means) -> str:
 
 
 def _negated(estimate: Estimate) -> Estimate:
+    # Not by a minus sign, which would print a difference of nothing as -0.
     return Estimate(
-        value=-estimate.value,
-        low=-estimate.high,
-        high=-estimate.low,
+        value=0.0 - estimate.value,
+        low=0.0 - estimate.high,
+        high=0.0 - estimate.low,
         n=estimate.n,
         level=estimate.level,
         method=estimate.method,

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.results import Results, Suite
@@ -53,6 +55,10 @@ def load(group: str, name: str) -> Any:
             f"{name} cannot be used: {error}; `pip install 'kdaudit[all]'` brings what the "
             "built-in plugins need"
         ) from error
+    except (Exception, SystemExit) as error:  # a plugin that exits must not end an audit with 0
+        raise ConfigError(
+            f"{name} cannot be used: importing it raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def build_suite(name: str, options: Mapping[str, object]) -> Suite:
@@ -70,8 +76,14 @@ def build_suite(name: str, options: Mapping[str, object]) -> Suite:
             raise ConfigError(unknown(f"option of [suites.{name}]", option, allowed))
     make = cast("Callable[..., Suite]", cls)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    hints = get_type_hints(cls)
     try:
+        for option, value in values.items():
+            TypeAdapter(hints[option]).validate_python(value, strict=True)
         suite: Suite = make(**values)
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"]
+        raise ConfigError(f"[suites.{name}] {option}: {said}, got {value!r}") from None
     except (TypeError, ValueError) as error:
         raise ConfigError(f"[suites.{name}]: {error}") from None
     return suite

@@ -17,7 +17,10 @@ def decide_and_exit(
     from kdaudit.results_file import dump
 
     with stages() as stage:
-        done = execute(audit, out, policy=policy, train=train, retime=retime, progress=stage)
+        try:
+            done = execute(audit, out, policy=policy, train=train, retime=retime, progress=stage)
+        except SystemExit as error:  # a model's code that exits must not end an audit with 0
+            raise RuntimeError(f"audited code called exit({error.code!r})") from error
     results = done.audited.results
     if as_json:
         typer.echo(dump(results), nl=False)

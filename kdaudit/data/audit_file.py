@@ -264,8 +264,8 @@ def _is_branch(part: object) -> bool:
 def _known_keys(model: type[BaseModel], path: list[int | str]) -> list[str]:
     current: Any = model
     for part in path:
-        if isinstance(part, int):
-            continue
+        if isinstance(part, int) or part not in current.model_fields:
+            continue  # a position, or a name that the user chose
         annotation = current.model_fields[part].annotation
         found = [t for t in _flat(annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
         if not found:

@@ -172,7 +172,7 @@ def _time(
 
 @contextmanager
 def _collected_between() -> Iterator[Callable[[], object]]:
-    """Garbage is collected when asked for only; what was there before is set aside, so it is quick."""
+    """Garbage is collected when asked for only, and quickly: what was there before is set aside."""
     enabled = gc.isenabled()
     gc.collect()
     gc.freeze()

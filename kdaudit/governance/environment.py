@@ -54,7 +54,7 @@ def source(folder: Path) -> dict[str, str]:
 def _git(folder: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603  # fixed words
-            ["git", *words],  # the user's git
+            ["git", *words],  # noqa: S607  # the user's git
             cwd=folder,
             capture_output=True,
             text=True,

@@ -1,0 +1,1 @@
+"""Sources, objectives and participants; a method is a preset of these."""

@@ -1,0 +1,42 @@
+"""What is measured after each epoch, on rows that are never learnt from."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import one_hot
+
+from kdaudit.distill.objectives import Objective
+from kdaudit.distill.participant import Participant
+from kdaudit.distill.sources import Batch
+
+AT_ONCE = 1024  # rows
+
+
+def evaluate(
+    participants: Sequence[Participant], objectives: Sequence[Objective], rows: Batch
+) -> dict[str, float]:
+    """The loss, and how the first participant does.
+
+    Returns:
+        ``loss``: the sum of the objectives; with labels ``accuracy``, ``nll`` and ``brier`` (mean
+        over rows of the squared distance to the label's one-hot vector, in [0, 2]); with targets
+        ``agreement``, the share of rows with the teacher's answer.
+    """
+    parts = [slice(i, i + AT_ONCE) for i in range(0, len(rows), AT_ONCE)]
+    outputs = {
+        p.name: torch.cat([p(rows.inputs[part], learning=False) for part in parts])
+        for p in participants
+    }
+    with torch.no_grad():
+        scores = {"loss": sum(float(objective(outputs, rows)) for objective in objectives)}
+    logits = outputs[participants[0].name].double()
+    answer = logits.argmax(dim=1)
+    if rows.labels is not None:
+        log_q = logits.log_softmax(dim=1)
+        truth = one_hot(rows.labels, logits.shape[1])
+        scores["accuracy"] = float((answer == rows.labels).double().mean())
+        scores["nll"] = float(-(truth * log_q).sum(dim=1).mean())
+        scores["brier"] = float(((log_q.exp() - truth) ** 2).sum(dim=1).mean())
+    if rows.targets is not None:
+        scores["agreement"] = float((answer == rows.targets.argmax(dim=1)).double().mean())
+    return scores

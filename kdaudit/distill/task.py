@@ -1,0 +1,258 @@
+"""What the arms of a recipe learn: rows as tensors, with labels and the teacher's answers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.data.dataset import Dataset, load
+from kdaudit.data.frame import Frame
+from kdaudit.data.splits import Split
+from kdaudit.distill.recipe import Recipe, StudentTable, made
+from kdaudit.distill.sources import Batch
+from kdaudit.distill.targets import Targets, Teacher
+from kdaudit.errors import ConfigError, DataError, ModelError, examples, unknown
+from kdaudit.evidence.store import Store
+from kdaudit.governance.digest import json_digest
+from kdaudit.models.code import Code, resolve
+from kdaudit.models.inputs import select
+from kdaudit.models.open import Opened, open_model
+from kdaudit.models.torch import Encoder
+from kdaudit.progress import Progress
+
+SPLITS: tuple[Split, ...] = ("transfer", "validation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """Everything the arms share.
+
+    Attributes:
+        recipe: the recipe.
+        base: its folder.
+        factory: builds a student.
+        encoder: fitted to the transfer rows, with its width.
+        classes: (C,) the teacher's, or those of the labels where there is no teacher.
+        transfer: rows to learn from.
+        validation: rows to stop by.
+        teacher: name, adapter and digest for the lineage, or None.
+        targets: evidence digest and rows for the lineage, or None.
+        rows: what the lineage says of the transfer rows.
+    """
+
+    recipe: Recipe
+    base: Path
+    factory: Code
+    encoder: Encoder
+    classes: tuple[str, ...]
+    transfer: Batch
+    validation: Batch
+    teacher: Mapping[str, str] | None
+    targets: Mapping[str, str] | None
+    rows: Mapping[str, object]
+
+
+def prepare(recipe: Recipe, base: Path, store: Store, progress: Progress) -> Task:
+    """Read the data, ask the teacher, encode the rows.
+
+    Of the audit split only the inputs are looked at, and only to count which of them are among the
+    transfer rows.
+
+    Args:
+        recipe: the recipe.
+        base: its folder.
+        store: of the teacher's recordings.
+        progress: shows how far the teacher is.
+
+    Raises:
+        KdauditError: for data, a teacher or a student that does not fit.
+    """
+    path = base / recipe.audit
+    audit = read_audit_file(path)
+    dataset = load(audit, path.parent)
+    frames = {split: _in_scope(dataset, split) for split in SPLITS}
+    _refuse_unlabelled(recipe, frames["transfer"])
+    # Before the teacher is asked, so that a typing error costs no hour of its time.
+    factory = resolve(recipe.student.factory, base)
+    encoder, encoded = _encode(recipe.student, base, frames)
+    answers: dict[Split, Targets] = {}
+    teacher = None
+    if recipe.soft:
+        opened = open_model("teacher", made(audit.teacher, path.parent), path.parent)
+        teacher = _described(opened)
+        asked = _teacher(opened, audit, frames)
+        for split, frame in frames.items():
+            advance = progress(f"asking the teacher, {split} rows", len(frame))
+            answers[split] = asked.answers(frame, split, store, advance)
+    classes = _classes(answers, audit, frames["transfer"])
+    batches = {
+        split: Batch(
+            inputs=encoded[split],
+            labels=_codes(frame, classes, split),
+            targets=answers[split].values if answers else None,
+        )
+        for split, frame in frames.items()
+    }
+    return Task(
+        recipe=recipe,
+        base=base,
+        factory=factory,
+        encoder=encoder,
+        classes=classes,
+        transfer=batches["transfer"],
+        validation=batches["validation"],
+        teacher=teacher,
+        targets=_evidence(answers, batches["transfer"]),
+        rows=_transfer(dataset, frames["transfer"]),
+    )
+
+
+def _in_scope(dataset: Dataset, split: Split) -> Frame:
+    frame = dataset.frames.get(split)
+    if frame is None or frame.out_of_scope.all():
+        why = {
+            "transfer": "the rows a student learns from",
+            "validation": "the rows that decide when to stop and which seed to keep; the audit "
+            "split may not",
+        }[split]
+        raise ConfigError(
+            f"there are no {split} rows in scope: {why}. Name them in the audit file, e.g. split = "
+            '{ column = "split", audit = "test", validation = "val", transfer = "train" } or split '
+            '= { by = "hash", audit = 0.3, validation = 0.1 } under [data]'
+        )
+    keep = ~frame.out_of_scope
+    return Frame(
+        ids=frame.ids[keep],
+        labels=None if frame.labels is None else frame.labels[keep],
+        inputs={name: column[keep] for name, column in frame.inputs.items()},
+        out_of_scope=frame.out_of_scope[keep],
+    )
+
+
+def _refuse_unlabelled(recipe: Recipe, transfer: Frame) -> None:
+    """Loss terms that read labels need labels."""
+    if transfer.labels is not None:
+        return
+    response = recipe.objectives.response
+    if recipe.objectives.hard is not None:
+        raise ConfigError("the transfer rows have no labels: take [objectives.hard] out")
+    if response is not None and response.hard_weight > 0:
+        raise ConfigError(
+            "the transfer rows have no labels: set hard_weight = 0 under [objectives.response] "
+            f"(it is {response.hard_weight})"
+        )
+    if {"hard", "label_smoothing"} & set(recipe.kinds):
+        raise ConfigError(
+            "the transfer rows have no labels, and two controls learn from labels: set "
+            "hard = false and label_smoothing = 0 under [controls]"
+        )
+
+
+def _teacher(opened: Opened, audit: AuditFile, frames: Mapping[Split, Frame]) -> Teacher:
+    transfer = audit.data.transfer
+    labels = {str(x) for frame in frames.values() if frame.labels is not None for x in frame.labels}
+    favourable, others = audit.data.positive, sorted(labels - set(audit.data.positive))
+    return Teacher(
+        name=opened.name,
+        adapter=opened.adapter,
+        id_column=(transfer.id if transfer else None) or audit.data.id or "id",
+        two_classes=(*favourable, *others) if len(favourable) == len(others) == 1 else (),
+    )
+
+
+def _described(opened: Opened) -> Mapping[str, str]:
+    identity = dict(opened.adapter.identity())
+    digest = identity["sha256"] if set(identity) == {"sha256"} else json_digest(identity)
+    return {"name": opened.name, "adapter": opened.kind, "digest": digest}
+
+
+def _classes(
+    answers: Mapping[Split, Targets], audit: AuditFile, transfer: Frame
+) -> tuple[str, ...]:
+    if answers:
+        named = answers["transfer"].classes
+        classes = tuple(audit.teacher.rename.get(name, name) for name in named)
+    else:
+        assert transfer.labels is not None
+        classes = tuple(sorted({str(label) for label in transfer.labels}))
+    if len(set(classes)) < max(2, len(classes)):
+        raise DataError(f"a classifier needs two or more different classes, got {classes}")
+    return classes
+
+
+def _codes(frame: Frame, classes: Sequence[str], split: str) -> torch.Tensor | None:
+    if frame.labels is None:
+        return None
+    index = {name: i for i, name in enumerate(classes)}
+    strange = sorted({str(label) for label in frame.labels} - set(index))
+    if strange:
+        raise DataError(
+            f"{split} rows: {unknown('label', strange[0], classes)} ({len(strange)} such labels: "
+            f"{examples(strange)}). Name them as out_of_scope under [data], rename the teacher's "
+            "classes, or, without a teacher, put rows of each class into the transfer split"
+        )
+    return torch.tensor([index[str(label)] for label in frame.labels], dtype=torch.int64)
+
+
+def _encode(
+    student: StudentTable, base: Path, frames: Mapping[Split, Frame]
+) -> tuple[Encoder, dict[Split, torch.Tensor]]:
+    """Fit the encoder to the transfer rows, and encode both splits."""
+    columns = student.inputs or tuple(frames["transfer"].inputs)
+    state: dict[str, Any] = {}
+    if student.fit is not None:
+        fit = resolve(student.fit, base)
+        state = _plain(fit(dict(select(frames["transfer"].inputs, columns))), fit.name)
+    function = None if student.encode is None else resolve(student.encode, base)
+    encoder = Encoder(columns=columns, function=function, state=state)
+    encoded = {split: encoder(frame.inputs) for split, frame in frames.items()}
+    for split, tensor in encoded.items():
+        bad = ~torch.isfinite(tensor).all(dim=1).numpy()
+        if bad.any():
+            raise DataError(
+                f"{int(bad.sum())} {split} rows are encoded as NaN or infinity, e.g. "
+                f"{examples(frames[split].ids[bad].tolist())}; fill empty cells, in the data or in "
+                "encode"
+            )
+    encoder = replace(encoder, width=encoded["transfer"].shape[1])
+    return encoder, encoded
+
+
+def _plain(state: object, name: str) -> dict[str, Any]:
+    """The state as it will be read back from JSON, so that training sees what ships."""
+    try:
+        plain = json.loads(json.dumps(state, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} must return what JSON can hold: {error}") from error
+    if not isinstance(plain, dict):
+        raise ModelError(f"{name} must return a dict, got {type(state).__name__}")
+    return plain
+
+
+def _evidence(answers: Mapping[Split, Targets], transfer: Batch) -> Mapping[str, str] | None:
+    if transfer.targets is None:
+        return None
+    said = {f"{split} evidence": found.evidence for split, found in answers.items()} | {
+        "rows": str(len(transfer))
+    }
+    if transfer.labels is not None:
+        right = transfer.targets.argmax(dim=1) == transfer.labels
+        said["teacher accuracy on them"] = f"{float(right.double().mean()):.4f}"
+    return said
+
+
+def _transfer(dataset: Dataset, transfer: Frame) -> Mapping[str, object]:
+    rows = transfer.rows().tolist()
+    known = set(rows)
+    shared = [row in known for row in dataset.frame("audit").rows().tolist()]
+    return {
+        "rows": len(transfer),
+        "out-of-scope rows left out": len(dataset.frame("transfer")) - len(transfer),
+        "labelled": transfer.labels is not None,
+        "digest": json_digest([row.hex() for row in rows]),
+        "share of audit rows in it": sum(shared) / len(shared),
+    }

@@ -1,0 +1,1 @@
+"""Renderers shipped with kdaudit: (results, run) in, text out; no clock, no disk, no model."""

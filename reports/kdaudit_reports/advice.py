@@ -1,0 +1,76 @@
+"""What to do next about a check that is not met."""
+
+from kdaudit.estimate import Estimate
+from kdaudit.results import Check, Finding, Outcome, Verdict
+from kdaudit_reports.index import Index
+from kdaudit_reports.limits import place
+from kdaudit_reports.text import plural
+
+CONTROL = (
+    "compare with a control trained on labels alone, at equal budget, to tell distillation from "
+    "the student's size"
+)
+
+FAILED = {
+    "ACC": f"Find where it loses: read the slices and rare classes; then {CONTROL}.",
+    "CAL": "Fit one temperature on the validation split, not on this one, and audit again.",
+    "SLC": "Add transfer rows of this kind, or raise their weight, and distil again.",
+    "FAI": f"Read the bias label of this group; then {CONTROL}, before blaming the teacher.",
+    "HAL": "Let it decline: set a threshold on the validation split, and audit again.",
+    "LAT": "Profile the student on the machine it ships to; a smaller student is another recipe.",
+}
+INVALID = "List the rows without a valid answer; each one counts as wrong until it is answered."
+OTHERWISE = "Read the finding and its suite's manual, change the student, and audit again."
+CRASHED = "Fix the crash and run again: a suite that crashed says nothing, and that is not a pass."
+AT_THE_LIMIT = (
+    "More rows like these would not settle it. Improve the student, or argue for another limit "
+    "before the next measurement."
+)
+MISSING = (
+    "Supply what the reason names and run again. To take the check out of the contract is a "
+    "decision for a person, in the open."
+)
+
+
+def next_step(check: Check, verdict: Verdict, index: Index) -> str:
+    """One sentence for an open line; empty for one that passed."""
+    match verdict.outcome:
+        case Outcome.PASS:
+            return ""
+        case Outcome.ERROR:
+            return CRASHED
+        case Outcome.INCONCLUSIVE:
+            return _inconclusive(verdict)
+        case Outcome.NOT_EVALUABLE:
+            return _not_evaluable(verdict, index.findings.get(verdict.address))
+        case Outcome.FAIL:
+            return _failed(check, index)
+
+
+def _inconclusive(verdict: Verdict) -> str:
+    have = verdict.measured.n if isinstance(verdict.measured, Estimate) else 0
+    if verdict.needed_n is None:
+        return AT_THE_LIMIT
+    more = verdict.needed_n - have
+    if more <= 0:
+        return f"Measure once more on about {verdict.needed_n:,} fresh rows, a number fixed first."
+    return (
+        f"Collect about {plural(more, 'more row')} like these ({verdict.needed_n:,} in all). "
+        "Fix the number before looking, and decide once."
+    )
+
+
+def _not_evaluable(verdict: Verdict, finding: Finding | None) -> str:
+    if not isinstance(verdict.measured, Estimate) or verdict.needed_n is None:
+        return MISSING
+    more = max(verdict.needed_n - verdict.measured.n, 1)
+    kind = f" with {place(finding.where)}" if finding is not None and finding.where else ""
+    return f"Add about {plural(more, 'row')}{kind} to the audit split."
+
+
+def _failed(check: Check, index: Index) -> str:
+    if check.code == "ACC003":
+        return INVALID
+    if check.code in {"ACC001", "ACC002"} and (worst := index.worst("SLC001")) is not None:
+        return f"Look first where {place(worst.where)}, the slice that loses most; then {CONTROL}."
+    return FAILED.get(check.code[:3], OTHERWISE)

@@ -1,0 +1,99 @@
+"""What the decision does not mean, and how its numbers were made."""
+
+from collections.abc import Sequence
+
+from kdaudit.results import Limit, Results
+from kdaudit_reports.contract import Clause
+from kdaudit_reports.text import line, listing, plural
+
+
+def caveats(results: Results, clauses: Sequence[Clause]) -> tuple[str, ...]:
+    """Sentences for the box under the decision; each is true of this audit."""
+    rows = plural(results.data.rows, "audited row")
+    told = [
+        f"It speaks of rows like the {rows}, not of other traffic or next year's."
+        if results.data.rows
+        else "No row was audited, so it speaks of nothing."
+    ]
+    told.append(_unmeasured(results))
+    blocking = sum(clause.blocking for clause in clauses)
+    if blocking:
+        told.append(_risk(results.alpha, blocking))
+        told.append(
+            "Inconclusive is not failed: it says that these rows cannot tell. Nothing that was not "
+            "measured counts as a pass."
+        )
+    if any(check.limit in (Limit.MARGIN, Limit.KEEP) for check in results.contract):
+        told.append(
+            "A margin compares the student with another model. Where that model is wrong or "
+            "unfair, a student that copies it passes."
+        )
+    if results.data.label_source.startswith("model"):
+        told.append(
+            f"The labels are themselves answers of a model ({line(results.data.label_source)}): "
+            "right means agreement with it."
+        )
+    told.append("It is evidence for a decision by a person, not a statement of compliance.")
+    return tuple(told)
+
+
+def _risk(alpha: float, blocking: int) -> str:
+    passed = (
+        f"A student that is exactly at a limit passes that check in at most {100 * alpha:.3g}% of "
+        "audits."
+    )
+    if blocking == 1:
+        return passed
+    return (
+        f"{passed} All {blocking:,} blocking checks must pass, so an unfit student is let through "
+        "less often than that, and a fit one is held back more often."
+    )
+
+
+def _unmeasured(results: Results) -> str:
+    """Which suites spoke, and how much of what they said no check holds against a limit."""
+    spoke = [line(suite.suite) for suite in results.suites if suite.findings]
+    held = {verdict.address for verdict in results.verdicts}
+    free = sum(finding.address not in held for finding in results.findings())
+    if not spoke:
+        return "No suite reported a number, so it says nothing of the student's quality."
+    return (
+        f"It says nothing of what was not measured; measured were {listing(spoke, 12)}. "
+        f"{plural(free, 'finding')} below {'is' if free == 1 else 'are'} held against no limit."
+    )
+
+
+METHOD = """
+Every interval is two-sided at 1 − 2α = {level} (α = {alpha:g}, one-sided), except where another
+level is printed beside it. A single bound therefore errs in at most {risk} of audits.
+
+A check passes when the harmful side of its interval stays inside the limit. It fails when Holm's
+procedure over all checks of its severity says that the limit is exceeded. Otherwise it is
+inconclusive.
+
+Unrounded numbers decide. Printed ones carry as many digits as their interval supports, and more
+where fewer would put them on the other side of a limit.
+
+Differences are student minus teacher on the same rows, paired. For contrasts of groups zero is
+best, and harm is the growth of their size.
+
+A missing or invalid answer scores worst for the student and best for the teacher wherever an
+endpoint has a worst.
+
+Random draws are keyed by seed {seed} and the address of each finding, so another suite or slice
+changes no number here.
+
+This card is rendered from results.json and run.json, which hold the unrounded numbers. The
+command kdaudit gate decides again from them, and kdaudit verify checks a sealed bundle.
+"""
+
+
+def method(results: Results) -> tuple[str, ...]:
+    """How to read the numbers, for whoever checks them a year later."""
+    told = METHOD.format(
+        alpha=results.alpha,
+        level=f"{100 * (1 - 2 * results.alpha):.4g}%",
+        risk=f"{100 * results.alpha:.3g}%",
+        seed=results.seed,
+    )
+    return tuple(" ".join(paragraph.split()) for paragraph in told.strip().split("\n\n"))

@@ -1,0 +1,1 @@
+"""Pictures as data: Python computes coordinates, a macro prints them, CSS classes colour them."""

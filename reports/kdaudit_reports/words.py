@@ -1,0 +1,120 @@
+"""The fixed vocabulary of every report: outcomes, suites, endpoints, bias labels."""
+
+from dataclasses import dataclass
+
+from kdaudit.results import Better, Outcome, Severity
+
+OUTCOMES = {
+    Outcome.PASS: "PASS",
+    Outcome.FAIL: "FAIL",
+    Outcome.INCONCLUSIVE: "INCONCLUSIVE",
+    Outcome.NOT_EVALUABLE: "NOT EVALUABLE",
+    Outcome.ERROR: "ERROR",
+}
+
+# What stops a release is read first.
+WORST_FIRST = (
+    Outcome.ERROR,
+    Outcome.FAIL,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_EVALUABLE,
+    Outcome.PASS,
+)
+
+COUNTED = {
+    Outcome.PASS: "passed",
+    Outcome.FAIL: "failed",
+    Outcome.INCONCLUSIVE: "inconclusive",
+    Outcome.NOT_EVALUABLE: "not evaluable",
+    Outcome.ERROR: "crashed",
+}
+
+SEVERITIES = {Severity.BLOCK: "blocks", Severity.WARN: "warns", Severity.INFO: "informs"}
+
+NOT_PROVIDED = "NOT PROVIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a suite is about, for a reader who has not read its manual."""
+
+    title: str
+    question: str
+
+
+SUITES = {
+    "accuracy": Topic(
+        "Accuracy", "Is the student right as often as the teacher, on the same rows?"
+    ),
+    "calibration": Topic(
+        "Calibration", "When the student says it is 90% sure, is it right nine times in ten?"
+    ),
+    "slices": Topic(
+        "Slices and rare cases", "Where does the student lose what the average does not show?"
+    ),
+    "fairness": Topic(
+        "Fairness", "Which of the teacher's biases did the student inherit, amplify or add?"
+    ),
+    "hallucination": Topic(
+        "Hallucination", "How often does it answer wrongly where it should have declined?"
+    ),
+    "latency": Topic("Latency and size", "What does the student save, on this machine?"),
+}
+
+STRANGER = "A suite from outside kdaudit; kdaudit suites show NAME prints its manual."
+
+
+def topic(suite: str) -> Topic:
+    """Title and question of a suite; a stranger's suite is titled by its name."""
+    return SUITES.get(suite, Topic(suite, STRANGER))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What a code measures, for checks at whose address nothing was measured."""
+
+    metric: str
+    unit: str
+    better: Better
+
+
+HIGHER, LOWER, ZERO = Better.HIGHER, Better.LOWER, Better.ZERO
+
+ENDPOINTS = {
+    "ACC001": Endpoint("accuracy", "share of rows", HIGHER),
+    "ACC002": Endpoint("negative flips", "share of rows", LOWER),
+    "ACC003": Endpoint("invalid or missing answers", "share of rows", LOWER),
+    "CAL001": Endpoint("Brier score", "score", LOWER),
+    "CAL002": Endpoint("negative log-likelihood", "nats", LOWER),
+    "CAL003": Endpoint("signed confidence gap", "share", ZERO),
+    "CAL004": Endpoint("squared calibration error", "score", LOWER),
+    "SLC001": Endpoint("accuracy in the slice", "share of rows", HIGHER),
+    "SLC002": Endpoint("class recall", "share of rows", HIGHER),
+    "SLC003": Endpoint("recall by class frequency", "share of rows", HIGHER),
+    "FAI001": Endpoint("selection-rate contrast", "share of rows", ZERO),
+    "FAI002": Endpoint("true-positive-rate contrast", "share of rows", ZERO),
+    "FAI003": Endpoint("false-positive-rate contrast", "share of rows", ZERO),
+    "FAI004": Endpoint("accuracy contrast", "share of rows", ZERO),
+    "FAI005": Endpoint("fidelity contrast", "share of rows", ZERO),
+    "HAL001": Endpoint("incorrect answers", "share of rows", LOWER),
+    "HAL002": Endpoint("correct answers", "share of rows", HIGHER),
+    "HAL003": Endpoint("out-of-scope claims", "share of rows", LOWER),
+    "LAT001": Endpoint("speed-up", "times", HIGHER),
+    "LAT002": Endpoint("latency", "milliseconds", LOWER),
+    "LAT003": Endpoint("size", "bytes", LOWER),
+    "LAT004": Endpoint("peak memory", "bytes", LOWER),
+    "LAT006": Endpoint("parameters", "count", LOWER),
+}
+
+BETTER = {HIGHER: "higher is better", LOWER: "lower is better", ZERO: "zero is best"}
+
+# How a bias label reads at a glance: harm that is new, harm that is old, relief, or nothing known.
+BIAS = {
+    "introduced": "worse",
+    "amplified": "worse",
+    "reversed": "worse",
+    "inherited": "same",
+    "attenuated": "better",
+    "repaired": "better",
+    "none": "quiet",
+}

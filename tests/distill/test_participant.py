@@ -1,0 +1,78 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.objectives import STUDENT, Objective, forward_kl
+from kdaudit.distill.participant import Participant
+from kdaudit.distill.sources import Batch, Stored
+from kdaudit.distill.train import train
+from kdaudit.errors import ModelError
+from kdaudit.models.code import Code
+from kdaudit.progress import silent
+
+
+class Live(Objective):
+    """Learn from a teacher that answers as training goes on."""
+
+    name = "live"
+    formula = "live"
+
+    def forward(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        assert not outputs["teacher"].requires_grad
+        return forward_kl(outputs[STUDENT], outputs["teacher"], 1.0) + 0 * batch.inputs.sum()
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2))
+
+
+def test_a_teacher_is_never_in_train_mode_and_nothing_in_it_changes(
+    tmp_path: Path, code: Callable[[str], Code]
+) -> None:
+    torch.manual_seed(0)
+    modes: list[bool] = []
+    frozen = net()
+    for module in frozen.modules():
+        module.register_forward_hook(lambda m, _i, _o: modes.append(m.training))
+    before = tensor_digest(frozen.state_dict())
+    learning = net()
+    student = Participant(
+        name=STUDENT,
+        module=learning,
+        factory=code("a:student"),
+        classes=2,
+        optimiser=torch.optim.Adam(learning.parameters()),
+    )
+    teacher = Participant(name="teacher", module=frozen, factory=code("a:teacher"), classes=2)
+    inputs = torch.randn(20, 3)
+    torch.testing.assert_close(teacher(inputs, learning=True), teacher(inputs, learning=True))
+    first = tensor_digest(learning.state_dict())
+    train(
+        [student, teacher],
+        [Live()],
+        Stored(rows=Batch(inputs=inputs), batch_size=5, seed=0),
+        Batch(inputs=inputs),
+        epochs=2,
+        patience=9,
+        seed=0,
+        name="test",
+        checkpoint=Checkpoint(tmp_path / "c.safetensors"),
+        advance=silent("", 0),
+    )
+    assert modes
+    assert not any(modes)
+    assert tensor_digest(frozen.state_dict()) == before
+    assert all(parameter.grad is None for parameter in frozen.parameters())
+    assert tensor_digest(learning.state_dict()) != first
+
+
+def test_what_a_student_does_wrong_is_said_with_its_name(code: Callable[[str], Code]) -> None:
+    wide = Participant(name=STUDENT, module=net(), factory=code("nets:wide"), classes=5)
+    with pytest.raises(ModelError, match=r"nets:wide must return logits of shape \(7, 5\)"):
+        wide(torch.zeros(7, 3), learning=False)
+    with pytest.raises(ModelError, match=r"nets:wide failed on inputs \(7, 9\): RuntimeError"):
+        wide(torch.zeros(7, 9), learning=False)

@@ -1,0 +1,86 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdaudit.errors import ModelError
+from kdaudit.models.code import files, resolve
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_file_beside_the_recipe_wins_over_an_installed_module(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "json.py", "def dumps(value): return 'mine'")
+    assert resolve("json:dumps", tmp_path)(1) == "mine"
+
+
+def test_loading_a_file_changes_no_path_and_writes_no_cache(tmp_path: Path) -> None:
+    before = list(sys.path)
+    write(tmp_path, "student.py", "def build(): return 1")
+    assert resolve("student:build", tmp_path)() == 1
+    assert sys.path == before
+    assert [path.name for path in tmp_path.iterdir()] == ["student.py"]
+    assert "student" not in sys.modules
+
+
+def test_an_edited_file_is_loaded_anew_and_has_another_digest(tmp_path: Path) -> None:
+    write(tmp_path, "student.py", "def build(): return 1")
+    first = resolve("student:build", tmp_path)
+    write(tmp_path, "student.py", "def build(): return 2")
+    second = resolve("student:build", tmp_path)
+    assert (first(), second()) == (1, 2)
+    assert first.digest != second.digest
+
+
+def test_a_file_may_define_dataclasses(tmp_path: Path) -> None:
+    text = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass A:\n    x: int\n"
+    )
+    write(tmp_path, "student.py", text)
+    assert resolve("student:A", tmp_path)(x=3).x == 3
+
+
+def test_only_files_beside_the_recipe_are_copied_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "student.py", "def build(): return 1\ndef encode(): return 2")
+    codes = [resolve(f"student:{name}", tmp_path) for name in ("build", "encode")]
+    copied = files(*codes, resolve("json:dumps", tmp_path), None)
+    assert copied == {"code/student.py": path.read_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("student", "\"module:function\", got 'student'"),
+        ("../student:build", '"module:function"'),
+        ("nowhere:build", "no file nowhere.py"),
+        ("student:biuld", "Did you mean 'build'?"),
+        ("broken:build", "importing broken failed: SyntaxError"),
+        ("needy:build", "imports neighbour, which is not installed"),
+        ("sys:exit", "has no file"),
+    ],
+)
+def test_what_cannot_be_found_is_named_with_the_next_step(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    write(tmp_path, "student.py", "def build(): return 1")
+    write(tmp_path, "broken.py", "def build(: return 1")
+    write(tmp_path, "needy.py", "import neighbour")
+    with pytest.raises(ModelError, match=re.escape(words)):
+        resolve(name, tmp_path)
+
+
+def test_what_the_function_raises_becomes_one_sentence(tmp_path: Path) -> None:
+    write(tmp_path, "student.py", "def build(width): raise ValueError('odd\\nand more')")
+    code = resolve("student:build", tmp_path)
+    with pytest.raises(ModelError, match=r"^student:build failed: ValueError: odd$"):
+        code(width=3)
+    with pytest.raises(ModelError, match="unexpected keyword argument 'depth'"):
+        code(depth=3)
