@@ -28,7 +28,7 @@ class Arm:
 
     kind: ArmKind
     seed: int
-    chosen: bool  # the one that ships: best validation loss among the seeds of ``main``
+    chosen: bool  # best validation loss among the seeds of its kind; of ``main``, what ships
     digest: str
     steps: int
     best_epoch: int

@@ -64,7 +64,7 @@ def record(
     """
     key = {
         "model": dict(model.identity()),
-        "inputs": json_digest([sorted(columns), [row.hex() for row in rows.tolist()]]),
+        "inputs": json_digest([list(columns), [row.hex() for row in rows.tolist()]]),
         "split": split,
         "variant": "as-is",
         "classes": list(model.classes),

@@ -1,9 +1,13 @@
-"""What an adapter is: one model, of whatever kind, that can be asked. It knows no teacher."""
+"""What an adapter is: one model, of whatever kind, that can be asked. It knows no teacher.
+
+An adapter's class is named by an entry point in ``kdaudit.models`` and has a class method
+``open(source, *, base, ...)``: ``source`` is relative to the folder ``base``, its other keywords
+are the options of the subject's table in the audit file.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +50,6 @@ class Answers:
 class Runnable(Protocol):
     """A model on this machine."""
 
-    @classmethod
-    def open(cls, source: str, *, base: Path) -> Self:
-        """Load the model that ``source`` names, relative to ``base``; options are keywords."""
-        ...
-
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the outputs."""
@@ -81,11 +80,6 @@ class Runnable(Protocol):
 @runtime_checkable
 class Recorded(Protocol):
     """Answers of a model that ran elsewhere."""
-
-    @classmethod
-    def open(cls, source: str, *, base: Path) -> Self:
-        """Find the file that ``source`` names, relative to ``base``."""
-        ...
 
     def identity(self) -> Mapping[str, str]:
         """The file's digest."""

@@ -27,8 +27,8 @@ Limits
     noisy run (see `kdaudit.evidence.noise`) is shown and cannot be checked: LAT001 and LAT002 not
     where other work had the processor or the speed-up was unsteady, LAT002 also not where the
     latencies were. The interval of LAT002 takes requests as independent; its difference resamples
-    blocks. LAT004 is one process read once, Python and its libraries included; launches differ by
-    about a percent.
+    blocks. LAT004 is one process read once, Python and its libraries included (they
+    outweigh small models); launches differ by a fraction of a percent.
 """
 
 import math
@@ -82,7 +82,7 @@ WEIGHTS = {
     LAT004: (
         "peak_memory",
         "high-water mark of one process",
-        "read once, in one process; launches differ by about a percent",
+        "read once, in one process; launches differ by a fraction of a percent",
     ),
     LAT006: ("parameters", "weights counted", ""),
 }
