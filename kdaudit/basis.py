@@ -55,7 +55,14 @@ def own(basis: Table | Means, subject: Subject, level: float) -> Measurement:
     index = ORDER.index(subject)
     if index >= len(basis.mean):
         return NO_BASELINE
-    return _estimate(basis, _unit(index, len(basis.mean)), level)
+    estimate = _estimate(basis, _unit(index, len(basis.mean)), level)
+    if basis.bounds is None:
+        return estimate
+    # Student's t knows no ends of the scale; the printed interval stays on it.
+    low, high = (
+        min(max(end, basis.bounds[0]), basis.bounds[1]) for end in (estimate.low, estimate.high)
+    )
+    return replace(estimate, low=low, high=high)
 
 
 def difference(basis: Table | Means, reference: Reference, level: float) -> Measurement:

@@ -30,10 +30,11 @@ TOLERANCE = 1e-12  # bounds equal to a limit up to rounding are inside it
 COMPLETE = Check(code="ACC003", limit=Limit.AT_MOST, value=0.001, min_n=2, declared=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Which undecided outcomes stop a release; failures always do."""
 
+    name: str | None = None
     inconclusive_blocks: bool = True
     not_evaluable_blocks: bool = True
 

@@ -18,6 +18,7 @@ from kdaudit.plan import make_plan
 from kdaudit.progress import Progress, silent
 from kdaudit.registry import report
 from kdaudit.results import Outcome, Results
+from kdaudit.results_file import canonical
 from kdaudit.run import Run
 from kdaudit.run_folder import RENDERED, RunFolder
 
@@ -80,15 +81,17 @@ def execute(
     done = time.perf_counter()
     run = folder.keep_if_equal(
         audited.results,
-        Run(
-            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds={"distil": round(trained - clock, 2), "audit": round(done - trained, 2)},
-            environment=environment.machine(),
-            packages=environment.versions((*environment.COMPUTING, *environment.ALSO)),
-            source=environment.source(path.parent.resolve()),
-            predicted=audited.predicted,
-            reused=audited.reused,
-            lineage=_lineages(plan.file, path.parent),
+        canonical(
+            Run(
+                started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                seconds={"distil": round(trained - clock, 2), "audit": round(done - trained, 2)},
+                environment=environment.machine(),
+                packages=environment.versions((*environment.COMPUTING, *environment.ALSO)),
+                source=environment.source(path.parent.resolve()),
+                predicted=audited.predicted,
+                reused=audited.reused,
+                lineage=_lineages(plan.file, path.parent),
+            )
         ),
     )
     folder.write(
@@ -98,7 +101,7 @@ def execute(
         renderers={name: report(name) for name in RENDERED.values()},
         student=_folder(plan.file.student, path.parent),
     )
-    closing = _closing(audited.results, policy)
+    closing = _closing(audited.results)
     return Executed(audited=audited, run=run, folder=folder, closing=closing)
 
 
@@ -165,19 +168,20 @@ def _policy(file: AuditFile, name: str | None) -> Policy:
         raise ConfigError(unknown("policy", name, file.policy))
     table = file.policy[name]
     return Policy(
+        name=name,
         inconclusive_blocks=table.inconclusive == "block",
         not_evaluable_blocks=table.not_evaluable == "block",
     )
 
 
-def _closing(results: Results, policy: str | None) -> str:
+def _closing(results: Results) -> str:
     word = WORDS[results.outcome]
-    if results.exit_code == 0 and policy is not None:
+    if results.exit_code == 0 and results.policy is not None:
         warned = sum(
             v.outcome in (Outcome.INCONCLUSIVE, Outcome.NOT_EVALUABLE) for v in results.verdicts
         )
         if warned:
-            return f"{word} ({warned} undecided, warned by policy {policy})"
+            return f"{word} ({warned} undecided, warned by policy {results.policy})"
     if not any(check.declared for check in results.contract):
         return f"{word} (no check is declared)"
     return word

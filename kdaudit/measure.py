@@ -90,7 +90,8 @@ def mean_finding(
     )
     basis = _means(joint, present, evidence.rows)
     if isinstance(basis, Means):
-        basis = replace(basis, effective=_effective(part))
+        bounds = (present[0].low, present[0].high)
+        basis = replace(basis, effective=_effective(part), bounds=bounds)
         off = tuple(_off(score, kept, part) for score in present)
         if endpoint.better is Better.ZERO:
             basis = replace(basis, unknown=tuple(width / 2 for width in off))
@@ -135,10 +136,12 @@ def contrast_finding(
     )
     basis = _means(joint, present, evidence.rows)
     if isinstance(basis, Means):
+        reach = present[0].high - present[0].low
         sides = [(side, evidence.rows.take(side)) for side in (group, rest)]
         basis = replace(
             basis,
             unknown=tuple(sum(_off(s, *side) for side in sides) / 2 for s in present),
+            bounds=(-reach, reach),
             effective=min(_effective(part) or len(part) for _, part in sides),
         )
     return finding_of(endpoint, evidence, basis, where, note)

@@ -24,6 +24,7 @@ from kdaudit.models.predictions import PredictionsFile
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
 from kdaudit.results import CardText, DataSummary, InputFile, Results, Suite, SuiteResult
+from kdaudit.results_file import canonical
 from kdaudit.subjects import Asked, agree, ask, identity
 
 
@@ -107,28 +108,31 @@ def run_plan(
     outcome, code = overall(plan.contract, verdicts, suites)
     summary = _summary(plan, dataset, classes, evidence)
     identities = tuple(identity(role, one) for role, one in asked.items())
-    results = Results(
-        name=file.audit.name,
-        seed=file.audit.seed,
-        alpha=file.audit.alpha,
-        versions=versions(),
-        inputs=_inputs(dataset, asked),
-        subjects=identities,
-        data=summary,
-        suites=suites,
-        contract=plan.contract,
-        verdicts=verdicts,
-        outcome=outcome,
-        exit_code=int(code),
-        limitations=limitations(
-            contract=plan.contract,
-            verdicts=verdicts,
-            suites=suites,
-            data=summary,
+    results = canonical(
+        Results(
+            name=file.audit.name,
+            seed=file.audit.seed,
+            alpha=file.audit.alpha,
+            versions=versions(),
+            inputs=_inputs(dataset, asked),
             subjects=identities,
-            written=file.card.limitations,
-        ),
-        card=CardText(**file.card.model_dump()),
+            data=summary,
+            suites=suites,
+            contract=plan.contract,
+            policy=policy.name,
+            verdicts=verdicts,
+            outcome=outcome,
+            exit_code=int(code),
+            limitations=limitations(
+                contract=plan.contract,
+                verdicts=verdicts,
+                suites=suites,
+                data=summary,
+                subjects=identities,
+                written=file.card.limitations,
+            ),
+            card=CardText(**file.card.model_dump()),
+        )
     )
     ran = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
     predicted = {str(role): one.predicted for role, one in ran.items()} | timed

@@ -66,6 +66,7 @@ class Means:
             contrast those of the side that says less; None where all weigh the same.
         scale: ``log`` where the means are logarithms of ratios and the finding prints the ratio.
         clustered: whether the units are declared clusters.
+        bounds: least and greatest possible value of each mean; own values are printed within them.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -81,6 +82,7 @@ class Means:
     effective: float | None = None
     scale: Literal["identity", "log"] = "identity"
     clustered: bool = False
+    bounds: tuple[float, float] | None = None
     kind: Literal["means"] = "means"
 
 
@@ -424,6 +426,7 @@ class Results:
     data: DataSummary
     suites: tuple[SuiteResult, ...]
     contract: tuple[Check, ...]
+    policy: str | None = None  # the name of the one that was applied
     verdicts: tuple[Verdict, ...]
     outcome: Outcome
     exit_code: int

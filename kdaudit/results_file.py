@@ -27,6 +27,16 @@ def dump(value: Results | Run | Lineage) -> str:
     return json.dumps(plain, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
+def canonical(value: T) -> T:
+    """The value as a reader of its file sees it: mappings in the order of their keys.
+
+    What is rendered now and what is rendered from the file later are then the same bytes.
+    """
+    kind = type(value)
+    same: T = _adapter(kind).validate_python(_tuples(json.loads(dump(value))))
+    return same
+
+
 def load(kind: type[T], path: Path) -> T:
     """Read a file that `dump` wrote.
 

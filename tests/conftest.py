@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from kdaudit.audit import audit
+from kdaudit.tables import audit
 from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import Category, Evidence, Rows, Trio

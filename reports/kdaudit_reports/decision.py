@@ -76,7 +76,8 @@ def _headline(results: Results, unmet: int, blocking: int) -> tuple[str, str]:
     if not any(check.declared for check in results.contract):
         return "none", "No contract declared, so nothing was decided"
     if results.exit_code == ExitCode.MET and unmet:
-        return "open", f"May ship with a warning: {unmet:,} of {checks} {are} not met"
+        allowed = "" if results.policy is None else f", as policy {results.policy} allows"
+        return "open", f"May ship with a warning: {unmet:,} of {checks} {are} not met{allowed}"
     if results.outcome is Outcome.FAIL:
         return "fail", f"Do not ship: {unmet:,} of {checks} {are} not met"
     if results.outcome is Outcome.PASS and results.exit_code == ExitCode.MET:

@@ -297,7 +297,7 @@ def group_rates(
         ),
         y_true=y,
         y_pred=a,
-        sensitive_features=group,
+        sensitive_features={"group": group},  # as an array, fairlearn refuses a single cell
         sample_params={
             name: weighted | ({"right": cells % 2} if name == "accuracy" else {}) for name in RATES
         },
