@@ -10,6 +10,7 @@ from kdaudit.errors import DataError, examples
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
 from kdaudit.models.adapter import Answers
 
+EXACT = 1e-9
 SUM_TOLERANCE = 5e-3  # float16 probabilities over 150 classes add up to within this of one
 
 
@@ -76,7 +77,9 @@ def probabilities_of(
                 f"probabilities, e.g. {_short(wide[row])} (they must be at least 0 and sum to 1). "
                 "Are these logits? Apply softmax before saving them"
             )
-        probabilities = wide / np.where(valid, total, 1.0)[:, None]
+        # What sums to one already stays as it is, so evidence written and read again is the same.
+        rounded = valid & (np.abs(total - 1) > EXACT)
+        probabilities = wide / np.where(rounded, total, 1.0)[:, None]
     probabilities[~valid] = np.nan
     return probabilities, valid
 

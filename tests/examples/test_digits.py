@@ -52,7 +52,11 @@ def test_a_killed_run_resumes_and_a_finished_one_is_free_and_byte_identical(exam
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(12)
+    checkpoints = example / ".kdaudit" / "arms"
+    while not list(checkpoints.rglob("*.safetensors")):
+        assert killed.poll() is None, "it ended before it wrote a checkpoint"
+        time.sleep(0.1)
+    time.sleep(2)  # in the middle of training, wherever that is
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (example / "kdaudit-out" / "digits").exists()
