@@ -111,7 +111,9 @@ def agree(
         role: [one.table.rename.get(name, name) for name in one.classes]
         for role, one in asked.items()
     }
-    full = [set(named[role]) for role, one in asked.items() if one.labels is None]
+    # The teacher says what the classes are; who differs from it is named below.
+    by_teacher: tuple[Subject, ...] = ("teacher", "student", "baseline")
+    full = [set(named[r]) for r in by_teacher if r in asked and asked[r].labels is None]
     assert frame.labels is not None
     labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
     classes = full[0] if full else labels.union(*map(set, named.values()))

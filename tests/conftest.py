@@ -1,5 +1,6 @@
 """Small worlds that several tests share: tables, evidence, findings, and the command line."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from kdaudit.tables import audit
-from kdaudit.estimate import Measurement, NotMeasured
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Category, Evidence, Rows, Trio
+from kdaudit.evidence.view import Category, Evidence, Rows, Streams, Trio
 from kdaudit.measure import finding_of
 from kdaudit.results import Better, Endpoint, Finding, Means, Need, Results, Table
+from kdaudit.tables import audit
 
 settings.register_profile("kdaudit", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile("kdaudit")
@@ -56,7 +57,7 @@ class World:
         return audit(**tables, contract=contract, **(dict(self.roles) | changed))
 
 
-def _world(  # noqa: C901, PLR0912 - one branch per role a table can have
+def _world(
     seed: int = 0,
     *,
     n: int = 120,
@@ -138,7 +139,7 @@ def _world(  # noqa: C901, PLR0912 - one branch per role a table can have
     )
 
 
-def _evidence(  # noqa: PLR0913 - one argument per fact
+def _evidence(
     *,
     label: Sequence[int],
     student: Sequence[int] | np.ndarray[Any, Any] | None,
@@ -248,6 +249,62 @@ def kdaudit(
         return Printed(0 if code is None else int(code), printed.out, printed.err)
 
     return call
+
+
+def _signs_the_contract(name: str) -> None:
+    """What every suite must do, whoever wrote it."""
+    from kdaudit import registry
+
+    cls = registry.load(registry.GROUPS.suites, name)
+    suite = registry.build_suite(name, {})
+    page = inspect.getmodule(cls).__doc__ or ""
+    for heading in ("Findings", "Options", "Source", "Limits"):
+        assert f"\n{heading}" in page, f"{name}: its manual has no {heading}"
+    assert cls.__dataclass_params__.frozen
+    assert suite.name == name
+    declared = {endpoint.code for endpoint in suite.codes}
+    assert declared
+    rng = np.random.default_rng(3)
+    full: dict[str, Any] = {
+        "label": [0, 1] * 40,
+        "student": rng.dirichlet([1, 1], 80),
+        "teacher": rng.dirichlet([1, 1], 80),
+        "attributes": {"sex": ["f", "m"] * 40},
+        "slices": [("sex",)],
+        "sensitive": [("sex",)],
+        "positive": [0],
+    }
+    streams = Streams(seed=5)
+    first = suite.run(_evidence(**full), streams)
+    assert first == suite.run(_evidence(**full), streams), "the same seed gave another result"
+    assert {finding.code for finding in first.findings} <= declared
+    alone: dict[str, Any] = {
+        "label": [0],
+        "student": [[0.8, 0.2]],
+        "teacher": [[0.7, 0.3]],
+        "positive": [0],
+    }
+    for finding in suite.run(_evidence(**alone), streams).findings:
+        for measured in (finding.student, finding.difference):
+            certain = (
+                isinstance(measured, Estimate)
+                and measured.low == measured.high
+                and measured.level < 1
+            )
+            assert not certain, f"{finding.address} is certain of one row"
+    for absent in ("student", "teacher"):
+        found = suite.run(_evidence(**(full | {absent: None})), streams)
+        assert found.error is None
+        for finding in found.findings:
+            assert isinstance(finding.difference, NotMeasured), finding.address
+    nothing = _evidence(**full, unlabelled=NotMeasured("labels are copies"))
+    assert {f.code for f in suite.run(nothing, streams).findings} <= declared
+
+
+@pytest.fixture(scope="session")
+def signs_the_contract() -> Callable[[str], None]:
+    """Check one installed suite by name."""
+    return _signs_the_contract
 
 
 def value_of(measured: Measurement) -> float:

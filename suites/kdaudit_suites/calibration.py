@@ -25,8 +25,9 @@ Limits
     Confidence is the probability of the answer given (the top label). The expected calibration
     error is shown but never checked: its plug-in difference is biased towards zero and hides a
     miscalibrated student. The interval of CAL004 is a percentile bootstrap over blocks of rows,
-    widened for what identical answers cannot show; it can be checked at the level of the audit
-    only, and not at all while any answer is missing, since no worst case stands for one.
+    centred at the estimate and widened for what identical answers cannot show; it can be checked
+    at the level of the audit only, and not at all while any answer is missing, since no worst case
+    stands for one.
 """
 
 import math
@@ -168,7 +169,9 @@ class Calibration:
         names = list(present)
 
         def estimate(value: float, sample: Floats, error: float) -> Estimate:
-            low, high = percentile_bootstrap_interval(sample, evidence.level)
+            # A resample adds noise that debiasing takes out once only: its draws lie too high.
+            centred = sample - sample.mean() + value
+            low, high = percentile_bootstrap_interval(centred, evidence.level)
             unseen = self._unseen(error, _units(rows), evidence.level)
             return Estimate(
                 value=value,
@@ -176,7 +179,7 @@ class Calibration:
                 high=value + math.hypot(max(high - value, 0.0), unseen),
                 n=len(rows),
                 level=evidence.level,
-                method=f"percentile bootstrap, {by_block.shape[0]} blocks",
+                method=f"centred percentile bootstrap, {by_block.shape[0]} blocks",
             )
 
         def own(who: Subject) -> Measurement:

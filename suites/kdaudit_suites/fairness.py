@@ -23,7 +23,7 @@ Source
 
 Limits
     FAI001 to FAI003 need a favourable class. Without a control, "amplified" is said of the pair,
-    not of distillation. "None" says that no contrast was established, not that there is none.
+    not of distillation. "None" says that both contrasts are shown to be below five points.
     Labels rest on one interval each; many groups are many chances to be struck by noise, and the
     contract corrects for that, a label does not. A missing answer has no worst value in a contrast:
     it widens the interval by as much as it could move the rate.
@@ -67,6 +67,7 @@ FAI004 = _endpoint("FAI004", "accuracy")
 FAI005 = _endpoint("FAI005", "fidelity")
 
 PREDICTIONS = Need(kind="predictions")
+NEGLIGIBLE = 0.05  # contrasts shown to be smaller than this are called none
 RATES = ("selection rate", "true-positive rate", "false-positive rate", "accuracy")
 
 
@@ -171,7 +172,8 @@ def transfer(finding: Finding) -> str:
         return "repaired" if moved == -had else "inconclusive"
     if has:
         return "introduced" if moved == has else "inconclusive"
-    return "inconclusive" if moved else "none"
+    furthest = max(abs(end) for e in (student, teacher) for end in (e.low, e.high))
+    return "none" if not moved and furthest <= NEGLIGIBLE else "inconclusive"
 
 
 def _sign(estimate: Estimate) -> int:

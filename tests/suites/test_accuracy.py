@@ -1,0 +1,202 @@
+"""Accuracy against counts by hand, scikit-learn and statsmodels."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.contingency_tables import mcnemar
+
+from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.results import Finding, Fixed, Means, SuiteResult, Table
+from kdaudit_suites.accuracy import Accuracy
+
+Make = Callable[..., Evidence]
+
+#        both right   student only   teacher only   neither
+LABEL = [0] * 10 + [1] * 4 + [0] * 3 + [1] * 3
+STUDENT = [0] * 10 + [1] * 4 + [1] * 3 + [0] * 3
+TEACHER = [0] * 10 + [0] * 4 + [0] * 3 + [0] * 3
+BASELINE = [0] * 20  # right on 13 rows: the first 10 and the three where only the teacher is
+
+
+def run(evidence: Evidence) -> SuiteResult:
+    return Accuracy().run(evidence, Streams(0))
+
+
+def finding(result: SuiteResult, address: str) -> Finding:
+    (found,) = [one for one in result.findings if one.address == address]
+    return found
+
+
+def value(measured: object) -> float:
+    assert isinstance(measured, Estimate), measured
+    return measured.value
+
+
+def test_accuracy_and_flips_by_hand(evidence: Make) -> None:
+    result = run(evidence(label=LABEL, student=STUDENT, teacher=TEACHER, baseline=BASELINE))
+    accuracy = finding(result, "ACC001")
+    assert value(accuracy.student) == 14 / 20
+    assert value(accuracy.teacher) == value(accuracy.baseline) == 13 / 20
+    assert value(accuracy.difference) == pytest.approx(1 / 20)
+    assert accuracy.basis == Table(n11=10, n10=4, n01=3, n00=3, baseline=(10, 4, 3, 3))
+    flips = finding(result, "ACC002")
+    assert value(flips.student) == 3 / 20
+    assert flips.difference == flips.teacher == NotMeasured("a flip is of the pair")
+    assert value(finding(result, "ACC002[reference=baseline]").student) == 3 / 20
+
+
+def test_accuracy_is_positive_flips_minus_negative_flips(evidence: Make) -> None:
+    rng = np.random.default_rng(0)
+    label, student, teacher = rng.integers(0, 3, (3, 200))
+    result = run(evidence(label=label, student=student, teacher=teacher, classes="abc"))
+    back = run(evidence(label=label, student=teacher, teacher=student, classes="abc"))
+    negative, positive = (value(finding(r, "ACC002").student) for r in (result, back))
+    assert value(finding(result, "ACC001").difference) == pytest.approx(positive - negative)
+
+
+def test_no_baseline_gives_no_flips_against_it(evidence: Make) -> None:
+    result = run(evidence(label=LABEL, student=STUDENT, teacher=TEACHER))
+    assert [f.address for f in result.findings] == ["ACC001", "ACC002", "ACC003"]
+
+
+def test_a_missing_answer_is_wrong_for_the_student_and_right_for_its_references(
+    evidence: Make,
+) -> None:
+    label = [0] * 10
+    result = run(evidence(label=label, student=[-1] * 2 + [0] * 8, teacher=[1] * 6 + [-1] * 4))
+    accuracy = finding(result, "ACC001")
+    assert value(accuracy.student) == 0.8
+    assert value(accuracy.teacher) == 0.4
+    missing = finding(result, "ACC003")
+    assert value(missing.student) == 0.2
+    assert value(missing.teacher) == 0.4
+    assert missing.basis == Fixed(level=1.0)
+    assert isinstance(missing.difference, NotMeasured)
+
+
+def test_missing_answers_are_counted_in_and_out_of_scope(evidence: Make) -> None:
+    outside = evidence(label=[-1] * 5, student=[-1] + [0] * 4, teacher=[0] * 5)
+    result = run(
+        evidence(label=[0, 1] * 5, student=[-1] + [0] * 9, teacher=[0] * 10, outside=outside)
+    )
+    assert value(finding(result, "ACC003").student) == pytest.approx(2 / 15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_accuracy_is_scikit_learns(evidence: Make, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label, student, teacher = rng.integers(0, 3, (3, 150))
+    weight = rng.uniform(0.1, 5, 150)
+    for chosen in (None, weight):
+        made = evidence(label=label, student=student, teacher=teacher, classes="abc", weight=chosen)
+        found = finding(run(made), "ACC001")
+        assert value(found.student) == pytest.approx(
+            accuracy_score(label, student, sample_weight=chosen)
+        )
+
+
+def test_mcnemars_p_in_the_notes_is_statsmodels(evidence: Make) -> None:
+    result = run(evidence(label=LABEL * 5, student=STUDENT * 5, teacher=TEACHER * 5))
+    stated = re.search(r"McNemar exact p = ([0-9.]+)", result.notes[0])
+    assert stated is not None
+    exact = mcnemar([[50, 20], [15, 15]], exact=True).pvalue
+    assert float(stated[1]) == pytest.approx(exact, rel=5e-3)
+
+
+def test_clustered_error_of_the_difference_is_that_of_least_squares(evidence: Make) -> None:
+    rng = np.random.default_rng(5)
+    cluster = rng.integers(0, 25, 300)
+    label, student, teacher = rng.integers(0, 2, (3, 300))
+    found = finding(
+        run(evidence(label=label, student=student, teacher=teacher, cluster=cluster)), "ACC001"
+    )
+    basis = found.basis
+    assert isinstance(basis, Means)
+    change = (student == label).astype(float) - (teacher == label)
+    fit = OLS(change, np.ones(300)).fit(
+        cov_type="cluster", cov_kwds={"groups": cluster, "df_correction": False}
+    )
+    c = np.array([1.0, -1.0])
+    ours = float(c @ np.array(basis.covariance) @ c)
+    assert ours == pytest.approx(float(fit.bse[0] ** 2))
+    assert basis.df == 24
+    assert isinstance(found.difference, Estimate)
+    assert found.difference.method == "cluster-robust t, 25 clusters"
+
+
+def test_copying_rows_into_their_clusters_tells_nothing_new(evidence: Make) -> None:
+    rng = np.random.default_rng(6)
+    label, student, teacher = rng.integers(0, 2, (3, 60))
+
+    def interval(times: int) -> tuple[float, float]:
+        made = evidence(
+            label=np.tile(label, times),
+            student=np.tile(student, times),
+            teacher=np.tile(teacher, times),
+            cluster=np.tile(np.arange(60), times),
+        )
+        found = finding(run(made), "ACC001").difference
+        assert isinstance(found, Estimate)
+        return found.low, found.high
+
+    assert interval(2) == pytest.approx(interval(5))
+    low, high = interval(1)  # one row per cluster: Tango's interval, which is about as wide
+    assert interval(2) == pytest.approx((low, high), abs=0.02)
+
+
+def test_few_clusters_are_no_interval(evidence: Make) -> None:
+    made = evidence(
+        label=[0, 1] * 50, student=[0, 1] * 50, teacher=[0, 0] * 50, cluster=[0, 1, 2, 3, 4] * 20
+    )
+    found = finding(run(made), "ACC001")
+    assert found.basis == NotMeasured("5 clusters; at least 8 are needed for an interval")
+
+
+def test_swapping_the_subjects_negates_the_difference(evidence: Make) -> None:
+    rng = np.random.default_rng(7)
+    label, student, teacher = rng.integers(0, 2, (3, 90))
+    for cluster in (None, rng.integers(0, 12, 90)):
+        one, two = (
+            finding(run(evidence(label=label, student=s, teacher=t, cluster=cluster)), "ACC001")
+            for s, t in ((student, teacher), (teacher, student))
+        )
+        assert isinstance(one.difference, Estimate)
+        assert isinstance(two.difference, Estimate)
+        assert one.difference.value == pytest.approx(-two.difference.value)
+        assert one.difference.low == pytest.approx(-two.difference.high)
+        assert one.difference.high == pytest.approx(-two.difference.low)
+
+
+def test_the_matrix_counts_every_row(evidence: Make) -> None:
+    result = run(evidence(label=LABEL, student=STUDENT, teacher=TEACHER))
+    (figure,) = result.figures
+    assert {row[:2]: row[2] for row in figure.rows} == {
+        ("teacher right", "student right"): 10,
+        ("teacher right", "student wrong"): 3,
+        ("teacher wrong", "student right"): 4,
+        ("teacher wrong", "student wrong"): 3,
+    }
+
+
+def test_without_labels_of_its_own_only_missing_answers_are_counted(evidence: Make) -> None:
+    reason = NotMeasured("labels are the teacher's")
+    result = run(evidence(label=LABEL, student=STUDENT, teacher=TEACHER, unlabelled=reason))
+    assert finding(result, "ACC001").basis == reason
+    assert finding(result, "ACC002").basis == reason
+    assert value(finding(result, "ACC003").student) == 0
+
+
+@pytest.mark.parametrize("absent", ["student", "teacher"])
+def test_a_subject_alone_is_still_measured(evidence: Make, absent: str) -> None:
+    subjects: dict[str, Any] = {"student": STUDENT, "teacher": TEACHER} | {absent: None}
+    found = finding(run(evidence(label=LABEL, **subjects)), "ACC001")
+    other = found.teacher if absent == "student" else found.student
+    assert value(other) in (14 / 20, 13 / 20)
+    assert isinstance(found.difference, NotMeasured)
+    assert isinstance(found.basis, NotMeasured)
