@@ -55,6 +55,16 @@ def _refuse_wrong_way(endpoint: Endpoint, limit: Limit, value: float, place: str
         raise ConfigError(f"{place}: at_least would ask for a worse student in {what}; use at_most")
     if endpoint.better is not Better.HIGHER and limit is Limit.KEEP:
         raise ConfigError(f"{place}: keep is a share of a score; for {what} use margin or at_most")
+    share = endpoint.unit.startswith("share")
+    if limit is Limit.KEEP and value > 1:
+        raise ConfigError(
+            f"{place}: keep = {value:g} asks for more than the reference; write 0.97 for 97 %"
+        )
+    if share and limit is not Limit.KEEP and not 0 <= value <= 1:
+        raise ConfigError(
+            f"{place}: {limit} = {value:g} is off the scale of {what}, a share from 0 to 1; write "
+            "0.03 for three points"
+        )
     if endpoint.better is Better.ZERO and value < 0:
         raise ConfigError(f"{place}: the limit of a contrast cannot be negative, got {value}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdaudit.basis import ORDER
-from kdaudit.contract import Policy
+from kdaudit.contract import Policy, judge
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.evidence.store import Store
@@ -177,11 +177,10 @@ def _policy(file: AuditFile, name: str | None) -> Policy:
 def _closing(results: Results) -> str:
     word = WORDS[results.outcome]
     if results.exit_code == 0 and results.policy is not None:
-        warned = sum(
-            v.outcome in (Outcome.INCONCLUSIVE, Outcome.NOT_EVALUABLE) for v in results.verdicts
-        )
+        strict = judge(results.contract, results.suites, results.alpha)
+        warned = sum(verdict.blocks for verdict in strict)
         if warned:
-            return f"{word} ({warned} undecided, warned by policy {results.policy})"
+            return f"WARN ({warned} undecided, which policy {results.policy} lets pass)"
     if not any(check.declared for check in results.contract):
         return f"{word} (no check is declared)"
     return word

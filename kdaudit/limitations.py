@@ -165,12 +165,26 @@ def _harm(finding: Finding) -> str | None:
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
-    if data.label_source.startswith("model:"):
+    if data.label_source is None:
+        yield _Draft("medium", "Who or what labelled the rows is NOT PROVIDED.", "data")
+    elif data.label_source.startswith("model:"):
         yield _Draft(
             "high",
             f"Labels come from {data.label_source}; every comparison with labels measures "
             "agreement with that model, not truth.",
             "data",
+        )
+    for column, rows in data.ungrouped.items():
+        yield _Draft(
+            "medium", f"{column} is empty in {rows:,} rows; they are in none of its groups.", "data"
+        )
+    by_role = {subject.role: subject for subject in subjects}
+    if by_role["teacher"].digest == by_role["student"].digest:
+        yield _Draft(
+            "high",
+            "Teacher and student are the same, byte for byte: the audit compares a model with "
+            "itself.",
+            "student",
         )
     if data.clusters is None:
         yield _Draft(

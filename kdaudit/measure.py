@@ -81,7 +81,8 @@ def mean_finding(
     ]
     kept = _kept(evidence.rows, rows)
     if _binary(filled) and _independent(evidence.rows, kept):
-        return finding_of(endpoint, evidence, _table([f[kept] for f in filled]), where, note)
+        table = _table([f[kept] for f in filled])
+        return _with_absent(finding_of(endpoint, evidence, table, where, note), scores)
     part = evidence.rows if rows is None else evidence.rows.take(kept)
     joint = joint_means(
         np.stack([np.asarray(f[kept], np.float64) for f in filled]),
@@ -97,7 +98,7 @@ def mean_finding(
             basis = replace(basis, unknown=tuple(width / 2 for width in off))
         elif any(off):
             basis = replace(basis, filled=off)
-    return finding_of(endpoint, evidence, basis, where, note)
+    return _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
 
 
 def contrast_finding(
@@ -144,7 +145,15 @@ def contrast_finding(
             bounds=(-reach, reach),
             effective=min(_effective(part) or len(part) for _, part in sides),
         )
-    return finding_of(endpoint, evidence, basis, where, note)
+    return _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
+
+
+def _with_absent(finding: Finding, scores: Scores) -> Finding:
+    """The finding with the reason why its baseline, if any, has no value."""
+    baseline = scores["baseline"]
+    if isinstance(baseline, NotMeasured) and isinstance(finding.student, Estimate):
+        return replace(finding, baseline=baseline)
+    return finding
 
 
 def finding_of(

@@ -216,6 +216,11 @@ def _summary(
         classes=classes,
         positive=data.positive,
         label_source=data.label_source,
+        ungrouped={
+            name: int((column.codes < 0).sum())
+            for name, column in evidence.rows.attributes.items()
+            if (column.codes < 0).any()
+        },
         splits={name: len(part) for name, part in dataset.frames.items()},
         sensitive=data.sensitive,
         slices=data.slices,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
+from kdaudit.errors import unknown
 from kdaudit.estimate import Measurement, NotMeasured
 
 if TYPE_CHECKING:
@@ -386,7 +387,8 @@ class DataSummary:
     weighted: bool
     classes: tuple[str, ...]
     positive: tuple[str, ...]
-    label_source: str
+    label_source: str | None
+    ungrouped: Mapping[str, int]  # rows whose cell is empty, by slice or sensitive column
     splits: Mapping[str, int]
     sensitive: tuple[str, ...]
     slices: tuple[str, ...]
@@ -446,4 +448,6 @@ class Results:
         for finding in self.findings():
             if finding.address == address:
                 return finding
-        raise KeyError(address)
+        code = address.partition("[")[0]
+        known = [finding.address for finding in self.findings() if finding.code == code]
+        raise KeyError(unknown("address", address, known))

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdaudit.contract import judge
 from kdaudit.errors import DamagedError, DataError
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.pipeline import Audited
@@ -43,10 +44,24 @@ class RunFolder:
         """
         if not (self.path / "results.json").exists():
             raise DataError(f"{self.path} holds no results.json; `kdaudit run` makes one")
-        return load(Results, self.path / "results.json")
+        results = load(Results, self.path / "results.json")
+        again = judge(results.contract, results.suites, results.alpha)
+        said = [replace(verdict, blocks=True) for verdict in results.verdicts]
+        if said != [replace(verdict, blocks=True) for verdict in again]:
+            raise DamagedError(
+                f"{self.path / 'results.json'} was changed: its verdicts do not follow from its "
+                "findings and its contract; run the audit again"
+            )
+        return results
 
     def run(self) -> Run:
-        """The circumstances of the run that is stored, lineage included."""
+        """The circumstances of the run that is stored, lineage included.
+
+        Raises:
+            DamagedError: if they are missing, or not what kdaudit wrote.
+        """
+        if not (self.path / "run.json").exists():
+            raise DamagedError(f"{self.path} has lost its run.json; run the audit again")
         return load(Run, self.path / "run.json")
 
     def keep_if_equal(self, results: Results, run: Run) -> Run:
@@ -77,7 +92,10 @@ class RunFolder:
             renderers: by name, of `RENDERED`.
             student: the student's model folder, copied, or None.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{self.path.parent} cannot be made ({error.strerror})") from None
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".kdaudit-") as scratch:
             fresh = Path(scratch) / "run"
             fresh.mkdir()

@@ -120,7 +120,7 @@ def _as_document(
         "audit": {"name": roles.pop("name", "audit"), **top},
         "suites": roles.pop("suites", {}),
         "card": roles.pop("card", {}),
-        "contract": [dict(check) for check in contract],
+        "contract": _checks(contract),
         "teacher": subject,
         "student": subject,
         "data": {"path": "data", "label": "label", **roles},
@@ -128,11 +128,25 @@ def _as_document(
     return document | ({"baseline": subject} if with_baseline else {})
 
 
+def _checks(contract: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if isinstance(contract, Mapping) or not all(isinstance(c, Mapping) for c in contract):
+        raise ConfigError(
+            'contract must be a list of tables, e.g. [{"check": "ACC001", "margin": 0.01}]'
+        )
+    return [dict(check) for check in contract]
+
+
 def _as_table(
     table: Table, ids: "np.ndarray[Any, Any]", column: str, classes: list[str], role: str
 ) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         return table
+    if not isinstance(table, np.ndarray):
+        raise ConfigError(
+            f"{role} is a {type(table).__name__}; pass a DataFrame with the id column, or an array "
+            "in the order of data (a Series has an index that would be lost: .to_frame() or "
+            ".to_numpy())"
+        )
     values = np.asarray(table)
     if len(values) != len(ids):
         raise ConfigError(f"{role} has {len(values)} rows, data has {len(ids)}")

@@ -369,13 +369,13 @@ def test_more_rows_of_the_same_kind_never_take_a_pass_away(
     finding: MakeFinding, cells: tuple[int, int, int, int], margin: float, times: int
 ) -> None:
     one = finding(Table(n11=cells[0], n10=cells[1], n01=cells[2], n00=cells[3]))
-    many = finding(
-        Table(**{k: v * times for k, v in zip(("n11", "n10", "n01", "n00"), cells, strict=True)})
-    )
-    for claim in (
+    a, b, c, d = (count * times for count in cells)
+    many = finding(Table(n11=a, n10=b, n01=c, n00=d))
+    claims: tuple[Callable[[Finding], Claim | NotMeasured], ...] = (
         lambda f: claim_worse(f, "teacher", margin, 0.05),
         lambda f: claim_own(f, 1 - margin, 0.05),
-    ):
+    )
+    for claim in claims:
         before, after = claimed(claim(one)).estimate, claimed(claim(many)).estimate
         assert after.low >= before.low - 1e-9
         assert after.high <= before.high + 1e-9

@@ -18,6 +18,7 @@ from kdaudit.errors import DataError
 from kdaudit.evidence.view import Evidence
 from kdaudit.measure import Score, mean_finding
 from kdaudit.results import Better, Endpoint, Finding, Limit, Results, Table
+from kdaudit.stats.interval import Interval
 from kdaudit.stats.paired_table import tang_interval, tango_interval, tango_p_below
 from kdaudit.stats.proportions import wilson
 
@@ -80,7 +81,7 @@ def right(table: pd.DataFrame, data: pd.DataFrame) -> np.ndarray[Any, Any]:
     label = data.set_index("id").label.loc[table.id].to_numpy()
     if "prediction" in table:
         return np.asarray(table.prediction.to_numpy() == label)
-    columns = [c for c in table if c.startswith("p_")]
+    columns = [str(c) for c in table.columns if str(c).startswith("p_")]
     names = np.array([c.removeprefix("p_") for c in columns])
     return np.asarray(names[table[columns].to_numpy().argmax(axis=1)] == label)
 
@@ -286,9 +287,9 @@ def test_every_bound_of_a_table_is_monotone_in_the_answers(move: str) -> None:
         if min(after) < 0:
             continue
         checked += 1
-        old, new = Table(**_named(cells)), Table(**_named(after))
+        old, new = _table(cells), _table(after)
         assert _difference(new) <= _difference(old) + 1e-9, (cells, after)
-        assert tang_interval(*after, 0.9).low <= tang_interval(*cells, 0.9).low + 1e-9
+        assert _tang(after).low <= _tang(cells).low + 1e-9
         assert wilson(new.n11 + new.n10, N, 0.9).low <= wilson(old.n11 + old.n10, N, 0.9).low
         # Nor does what failed become doubtful.
         assert tango_p_below(new.n10, new.n01, N, -0.05) <= (
@@ -297,8 +298,14 @@ def test_every_bound_of_a_table_is_monotone_in_the_answers(move: str) -> None:
     assert checked > 100
 
 
-def _named(cells: tuple[int, ...]) -> dict[str, int]:
-    return dict(zip(("n11", "n10", "n01", "n00"), cells, strict=True))
+def _table(cells: tuple[int, ...]) -> Table:
+    n11, n10, n01, n00 = cells
+    return Table(n11=n11, n10=n10, n01=n01, n00=n00)
+
+
+def _tang(cells: tuple[int, ...]) -> Interval:
+    n11, n10, n01, n00 = cells
+    return tang_interval(n11, n10, n01, n00, 0.9)
 
 
 def _difference(table: Table) -> float:

@@ -41,5 +41,5 @@ def test_every_file_says_its_format_and_refuses_unknown_keys(name: str) -> None:
 
 
 def test_an_unknown_schema_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="unknown schema 'result'. Did you mean 'results'"):
+    with pytest.raises(ConfigError, match=r"unknown schema 'result'\. Did you mean 'results'"):
         schema_of("result")

@@ -9,6 +9,8 @@ import typer
 from kdaudit.cli import audit, card, distill, init, run, schema, suites
 from kdaudit.errors import ExitCode, KdauditError
 
+INTERRUPTED = 130  # what a shell says of a command ended by Ctrl-C
+
 app = typer.Typer(
     name="kdaudit",
     help="Distil a student, audit it against its teacher, decide whether it may ship.\n\n"
@@ -53,9 +55,10 @@ def main() -> None:
     except KdauditError as error:
         typer.echo(f"kdaudit: {error}", err=True)
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        typer.echo("kdaudit: interrupted; the same command resumes where it stopped", err=True)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("kdaudit: interrupted; the same command resumes where it stopped", err=True)
+        raise
     except Exception as error:
         if os.environ.get("KDAUDIT_DEBUG"):
             raise

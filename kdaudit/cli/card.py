@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kdaudit.errors import ConfigError
+
 Format = Annotated[
     str, typer.Option("--format", help="card (HTML), markdown, junit, terminal, or a plugin's.")
 ]
@@ -26,5 +28,7 @@ def card(
     text = report(kind)(stored.results(), stored.run())
     if out is None:
         typer.echo(text, nl=False)
+    elif out.is_dir():
+        raise ConfigError(f"{out} is a folder; name a file to write, e.g. {out / 'card.html'}")
     else:
         write_atomically(out, text.encode())

@@ -11,7 +11,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -28,7 +30,17 @@ class Table(BaseModel):
 
 
 def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    """One name, or a list of names; labels and cells are text, so a bare number is one too."""
+    many = value if isinstance(value, list | tuple) else [value]
+    return [str(one) if isinstance(one, bool | int) else one for one in many]
+
+
+def _bracketed(value: object) -> object:
+    if isinstance(value, dict):  # pydantic listens to ValueError
+        raise ValueError(  # noqa: TRY004
+            "write [[contract]] with two brackets: there may be many checks"
+        )
+    return value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
@@ -36,8 +48,10 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _names_a_folder(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError("it names the run folder: letters, digits, dots, dashes, underscores")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ValueError(
+            "it names the run folder: up to 100 letters, digits, dots, dashes or underscores"
+        )
     return name
 
 
@@ -73,6 +87,16 @@ class HashSplit(Table):
         return self
 
 
+def _which_split(value: object) -> str:
+    return "HashSplit" if isinstance(value, dict) and "by" in value else "ColumnSplit"
+
+
+Split = Annotated[
+    Annotated[ColumnSplit, Tag("ColumnSplit")] | Annotated[HashSplit, Tag("HashSplit")],
+    Discriminator(_which_split),
+]
+
+
 class TransferTable(Table):
     """``[data.transfer]``: another file to distil on, labelled or not."""
 
@@ -81,13 +105,19 @@ class TransferTable(Table):
     label: str | None = None
 
 
+def _is_a_source(source: str) -> str:
+    if source not in ("human", "outcome") and not source.startswith("model:"):
+        raise ValueError("known: human, outcome, model:NAME")
+    return source
+
+
 class DataTable(Table):
     """``[data]``."""
 
     path: str
     id: str | None = None
     label: str
-    label_source: str = Field(default="human", pattern=r"^(human|outcome|model:.+)$")
+    label_source: Annotated[str, AfterValidator(_is_a_source)] | None = None
     positive: Names = ()
     inputs: Names = ()
     sensitive: Names = ()
@@ -95,7 +125,7 @@ class DataTable(Table):
     cluster: str | None = None
     weight: str | None = None
     out_of_scope: str | None = None
-    split: ColumnSplit | HashSplit | None = None
+    split: Split | None = None
     transfer: TransferTable | None = None
 
 
@@ -179,7 +209,7 @@ class AuditFile(Table):
     student: SubjectTable
     baseline: SubjectTable | None = None
     suites: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    contract: tuple[CheckTable, ...] = ()
+    contract: Annotated[tuple[CheckTable, ...], BeforeValidator(_bracketed)] = ()
     policy: dict[str, PolicyTable] = Field(default_factory=dict)
     card: CardTable = Field(default_factory=CardTable)
 

@@ -133,7 +133,9 @@ def _weight(part: pd.DataFrame, data: DataTable, source: str) -> npt.NDArray[np.
     if not np.all(np.isfinite(weight) & (weight > 0)):
         bad = weight[~(np.isfinite(weight) & (weight > 0))][0]
         raise DataError(f"{source}: weight column {data.weight!r} must be positive, found {bad}")
-    if not np.isfinite(np.square(weight).sum()):
+    with np.errstate(over="ignore"):
+        total = np.square(weight).sum()
+    if not np.isfinite(total):
         raise DataError(f"{source}: weight column {data.weight!r} adds up to infinity")
     return weight
 

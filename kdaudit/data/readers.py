@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,42 +67,56 @@ def _text(path: Path, source: str) -> str:
 
 def _csv(path: Path, source: str) -> pd.DataFrame:
     text = _text(path, source)
-    header = next(csv.reader(io.StringIO(text)), [])
+    try:
+        header = next(csv.reader(io.StringIO(text, newline="")), [])
+        # Every cell as text: "007" and "1.0" are ids and labels before they are numbers.
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
+    except (csv.Error, pd.errors.ParserError, ValueError) as error:
+        raise DataError(f"{source} is not a csv table: {error}".strip()) from error
+    for mark in (";", "\t"):
+        if len(header) == 1 and mark in header[0]:
+            raise DataError(f"{source} seems to be separated by {mark!r}; save it with commas")
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{source} has the column {name!r} twice; rename one")
-    try:
-        # Every cell as text: "007" and "1.0" are ids and labels before they are numbers.
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, ValueError) as error:
-        raise DataError(f"{source} is not a csv table: {error}".strip()) from error
     if not isinstance(table.index, pd.RangeIndex):
         # pandas takes the first column for an index then, and shifts all others.
         raise DataError(
             f"{source}: rows have more cells than the {len(header)} columns of the header; is "
-            "a comma at the end of each row, or a column without a name?"
+            "there a comma at the end of each row, or a column without a name?"
         )
     return table
 
 
 def _parquet(path: Path, source: str) -> pd.DataFrame:
     try:
-        table = pq.read_table(path)
+        names = pq.read_schema(path).names
+        table = pq.read_table(path) if len(set(names)) == len(names) else None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source} cannot be read as Parquet (truncated?): {error}") from error
-    if len(set(table.column_names)) < len(table.column_names):
+    if table is None:
         raise DataError(f"{source} has a column twice; rename one")
     frame: pd.DataFrame = table.to_pandas()
-    return frame
+    # A named index of pandas is a column to everyone else.
+    return frame if frame.index.names == [None] else frame.reset_index()
 
 
 def _jsonl(path: Path, source: str) -> pd.DataFrame:
-    text = _text(path, source)
-    try:
-        frame = pd.read_json(io.StringIO(text), lines=True, dtype=False, convert_dates=False)
-    except ValueError as error:
-        raise DataError(f"{source} is not one JSON object per line: {error}") from error
-    return frame
+    # Not pandas' reader, which makes dates and numbers of what looks like them.
+    rows = []
+    for number, line in enumerate(_text(path, source).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(
+                f"{source} is not one JSON object per line: line {number}: {error}"
+            ) from error
+        if not isinstance(row, dict):
+            raise DataError(f"{source} is not one JSON object per line: line {number} is {line!r}")
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _sklearn(source: str) -> Source:

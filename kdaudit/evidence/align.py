@@ -66,7 +66,7 @@ def probabilities_of(
         probabilities = exponent / exponent.sum(axis=1, keepdims=True)
         valid: Bools = finite
     else:
-        total = np.where(finite, wide.sum(axis=1), np.nan)
+        total = np.where(finite, np.where(finite[:, None], wide, 0.0).sum(axis=1), np.nan)
         with np.errstate(invalid="ignore"):
             valid = finite & (wide >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_TOLERANCE)
         answered = ~np.isnan(wide).all(axis=1)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.errors import DamagedError
+from kdaudit.errors import ConfigError, DamagedError
 from kdaudit.governance.digest import file_digest, json_digest
 
 FORMAT = 1  # 1: parts of Parquet, key.json, manifest.json
@@ -48,10 +48,14 @@ class Entry:
         return self.part(number).exists()
 
     def write(self, number: int, table: pa.Table) -> None:
-        """Write one part; whole or not at all."""
+        """Write one part; whole or not at all. Of two writers the first one wins.
+
+        The other may have sealed the set meanwhile, and not every model answers alike twice.
+        """
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        write_atomically(self.part(number), sink.getvalue().to_pybytes())
+        if not self.has(number):
+            write_atomically(self.part(number), sink.getvalue().to_pybytes())
 
     def seal(self, parts: int) -> None:
         """Record the digest of every part, once they are all there."""
@@ -82,7 +86,14 @@ class Entry:
                         f"written: {remedy}"
                     )
                 tables.append(pq.read_table(path))
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            pa.ArrowException,
+        ) as error:
             raise DamagedError(
                 f"stored evidence {self.folder.name} cannot be read ({error}): {remedy}"
             ) from error
@@ -97,9 +108,16 @@ class Store:
 
     @classmethod
     def beside(cls, folder: Path) -> "Store":
-        """``KDAUDIT_STORE`` where it is set, else ``.kdaudit`` in ``folder``."""
+        """``KDAUDIT_STORE`` where it is set, else ``.kdaudit`` in ``folder``.
+
+        Raises:
+            ConfigError: if that is a file.
+        """
         named = os.environ.get("KDAUDIT_STORE")
-        return cls(Path(named) if named else folder / ".kdaudit")
+        root = Path(named) if named else folder / ".kdaudit"
+        if root.exists() and not root.is_dir():
+            raise ConfigError(f"{root} is a file; the store of evidence is a folder")
+        return cls(root)
 
     def entry(self, kind: str, key: Mapping[str, object]) -> Entry:
         """The entry for a key; the key itself is kept beside the parts, for people."""

@@ -78,6 +78,7 @@ class PredictionsFile:
         if len(classes) != 2:
             raise DataError(
                 f"{self.source.name} has one score, which says how probable the favourable of two "
-                "classes is: name that class as `positive` under [data], or give p_<class> columns"
+                "classes is: name that class as `positive` under [data] (the labels must have two "
+                "classes), or give p_<class> columns"
             )
         return tuple(classes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kdaudit.estimate import Estimate
 from kdaudit.results import Limit, Results
 from kdaudit_reports.contract import Clause
 from kdaudit_reports.text import line, listing, plural
@@ -28,9 +29,10 @@ def caveats(results: Results, clauses: Sequence[Clause]) -> tuple[str, ...]:
             "A margin compares the student with another model. Where that model is wrong or "
             "unfair, a student that copies it passes."
         )
-    if results.data.label_source.startswith("model"):
+    source = results.data.label_source or ""
+    if source.startswith("model"):
         told.append(
-            f"The labels are themselves answers of a model ({line(results.data.label_source)}): "
+            f"The labels are themselves answers of a model ({line(source)}): "
             "right means agreement with it."
         )
     told.append("It is evidence for a decision by a person, not a statement of compliance.")
@@ -52,9 +54,16 @@ def _risk(alpha: float, blocking: int) -> str:
 
 def _unmeasured(results: Results) -> str:
     """Which suites spoke, and how much of what they said no check holds against a limit."""
-    spoke = [line(suite.suite) for suite in results.suites if suite.findings]
+    spoke = [
+        line(suite.suite)
+        for suite in results.suites
+        if any(isinstance(finding.student, Estimate) for finding in suite.findings)
+    ]
     held = {verdict.address for verdict in results.verdicts}
-    free = sum(finding.address not in held for finding in results.findings())
+    free = sum(
+        finding.address not in held and isinstance(finding.student, Estimate)
+        for finding in results.findings()
+    )
     if not spoke:
         return "No suite reported a number, so it says nothing of the student's quality."
     return (

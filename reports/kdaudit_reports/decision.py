@@ -83,7 +83,7 @@ def _headline(results: Results, unmet: int, blocking: int) -> tuple[str, str]:
     if results.outcome is Outcome.PASS and results.exit_code == ExitCode.MET:
         met = f"all {checks} are met" if blocking > 1 else f"the {checks[2:]} is met"
         return "pass", f"May ship: {met}" if blocking else "May ship: no check was set to block"
-    return "open", f"Not decided: {unmet:,} of {checks} {are} not met"
+    return "open", f"Not decided: {unmet:,} of {checks} {are} open"
 
 
 def _detail(blocking: Sequence[Clause]) -> str:

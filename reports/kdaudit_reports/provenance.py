@@ -124,6 +124,8 @@ def data(results: Results) -> Pairs:
 def labels(results: Results) -> str:
     """Where the right answers come from."""
     source = results.data.label_source
+    if source is None:
+        return "who labelled them is NOT PROVIDED"
     if source.startswith("model:"):
         return f"labels are answers of the model {line(source.removeprefix('model:'))}"
     return LABELS.get(source, f"labels from {line(source)}")

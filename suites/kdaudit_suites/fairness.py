@@ -44,6 +44,7 @@ from kdaudit.measure import (
     absence,
     contrast_finding,
     correctness,
+    counted,
     not_measured,
     result,
 )
@@ -130,6 +131,10 @@ def _column(evidence: Evidence, codes: Ints, wheres: tuple[Where, ...]) -> list[
                 rest=(codes != number) & known & counts,
                 where=where,
             )
+            if endpoint is FAI005 and isinstance(finding.teacher, Estimate):
+                # By definition: the teacher answers as itself everywhere.
+                own = counted(0.0, finding.teacher.n, "by definition")
+                finding = replace(finding, teacher=own)
             findings.append(replace(finding, note=_note(finding)))
     return findings
 

@@ -146,7 +146,8 @@ RESULTS = Results(
     data=DataSummary(
         rows=4_500, out_of_scope=500, clusters=2_913, weighted=False,
         classes=tuple(f"intent_{k:02d}" for k in range(19)), positive=("intent_03",),
-        label_source="outcome", splits={"audit": 4_500, "validation": 4_500, "transfer": 18_000},
+        label_source="outcome", ungrouped={},
+        splits={"audit": 4_500, "validation": 4_500, "transfer": 18_000},
         sensitive=("dialect", "age_band"), slices=("channel",),
     ),
     suites=SUITES,
@@ -183,7 +184,7 @@ MINIMAL_RESULTS = Results(
     subjects=(),
     data=DataSummary(
         rows=0, out_of_scope=0, clusters=None, weighted=False, classes=(), positive=(),
-        label_source="human", splits={}, sensitive=(), slices=(),
+        label_source="human", ungrouped={}, splits={}, sensitive=(), slices=(),
     ),
     suites=(),
     contract=(),
