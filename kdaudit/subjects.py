@@ -178,9 +178,6 @@ def _two_classes(frame: Frame, data: DataTable) -> tuple[str, ...]:
     """(favourable, other) where the labels have two classes and one favourable is named."""
     assert frame.labels is not None
     labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
-    for favourable in data.positive:
-        if favourable not in labels:
-            raise DataError(f"[data] positive: {unknown('label', favourable, labels)}")
     others = sorted(labels - set(data.positive))
     if len(data.positive) != 1 or len(others) != 1:
         return ()

@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "kdaudit.progress": set(),
     "kdaudit.stats": {"kdaudit.stats"},
     "kdaudit.governance": {"kdaudit.errors", "kdaudit.governance"},
-    "kdaudit.results": {"kdaudit.estimate", "kdaudit.evidence.view"},  # the latter as a type
+    "kdaudit.results": {"kdaudit.errors", "kdaudit.estimate", "kdaudit.evidence.view"},
     "kdaudit.lineage": {"kdaudit.results"},
     "kdaudit.run": {"kdaudit.lineage", "kdaudit.results"},
     "kdaudit.basis": {"kdaudit.estimate", "kdaudit.results", "kdaudit.stats"},

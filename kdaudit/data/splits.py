@@ -55,6 +55,12 @@ def _by_column(table: pd.DataFrame, split: ColumnSplit, source: str) -> npt.NDAr
                     f"{source}: no row has {split.column} = {value!r} ({name} split); "
                     f"the column holds {examples(found, 8)}"
                 )
+            other = out[rows][0]
+            if other is not None:
+                raise DataError(
+                    f"{source}: split puts {split.column} = {value!r} into {other} and into "
+                    f"{name}; no row can be both"
+                )
             out[rows] = name
     return out
 

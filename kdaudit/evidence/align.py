@@ -115,6 +115,8 @@ def predictions(  # noqa: PLR0913  # one argument per fact about the subject
     if repeated:
         raise DataError(f"{who}: after rename the class {repeated[0]!r} stands twice")
     if labels is not None:
+        if threshold is not None:
+            raise DataError(f"{who} gives labels only; a threshold needs probabilities")
         return _from_labels(labels, rename, classes, who)
     assert probabilities is not None
     missing, extra = sorted(set(classes) - set(names)), sorted(set(names) - set(classes))

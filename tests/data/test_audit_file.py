@@ -48,7 +48,6 @@ def test_a_short_file_is_a_whole_one() -> None:
         ('name = "a"', 'name = "a"\nalpha = 0.5', ["audit.alpha", "less than 0.5"]),
         ('name = "a"', 'name = "a"\nalpha = nan', ["audit.alpha", "nan"]),
         ('label = "label"', "label = 3", ["data.label", "got 3"]),
-        ('label = "label"', 'label = "label"\npositive = 1', ["data.positive", "got 1"]),
         ('label = "label"', 'label = "label"\nlabel_source = "x"', ["data.label_source"]),
         ('"s.csv"', '"s.csv"\nthreshold = 1.0', ["student.threshold", "less than 1"]),
         ('"s.csv"', '"s.csv"\nrename = 3', ["student.rename"]),

@@ -126,6 +126,11 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"split": {"column": "part", "audit": "dev"}},
         "no row has part = 'dev' .*'test', 'train'",
     ),
+    (
+        {},
+        {"split": {"column": "part", "audit": ["test", "train"], "transfer": "train"}},
+        "puts part = 'train' into audit and into transfer; no row can be both",
+    ),
     ({}, {"split": {"column": "prt", "audit": "dev"}}, "unknown column for split 'prt'"),
 ]
 

@@ -151,6 +151,12 @@ def test_a_label_that_no_one_knows_is_named() -> None:
     assert made.probabilities is None
 
 
+def test_a_threshold_for_labels_is_refused_and_not_ignored() -> None:
+    labels = np.array(["a", "b", None, "b"], dtype=object)
+    with pytest.raises(DataError, match="gives labels only; a threshold needs probabilities"):
+        predict(probabilities=None, labels=labels, threshold=0.4)
+
+
 def test_predictions_cannot_be_written_to() -> None:
     made = predict()
     with pytest.raises(ValueError, match="read-only"):

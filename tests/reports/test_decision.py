@@ -63,7 +63,7 @@ def audit(
         ([PASS, PASS], PASS, 0, "pass", "May ship: all 2 blocking checks are met"),
         ([PASS], PASS, 0, "pass", "May ship: the blocking check is met"),
         ([FAIL, PASS], FAIL, 1, "fail", "Do not ship: 1 of 2 blocking checks is not met"),
-        ([OPEN, PASS], OPEN, 3, "open", "Not decided: 1 of 2 blocking checks is not met"),
+        ([OPEN, PASS], OPEN, 3, "open", "Not decided: 1 of 2 blocking checks is open"),
         ([OPEN, PASS], PASS, 0, "open", "May ship with a warning: 1 of 2 blocking checks is not"),
         ([FAIL, PASS], FAIL, 0, "open", "May ship with a warning: 1 of 2 blocking checks is not"),
         ([], Outcome.NOT_EVALUABLE, 3, "none", "No contract declared, so nothing was decided"),
