@@ -42,9 +42,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"check": "ACC002", "keep": 0.9}, "use margin or at_most"),
     (
         {"check": "FAI001", "at_most": -0.1, "each": ["sex"]},
-        "cannot be negative, got -0.1",
+        "off the scale|cannot be negative",
     ),
-    ({"check": "CAL003", "at_most": -0.1}, "cannot be negative"),
+    ({"check": "CAL003", "at_most": -0.1}, "off the scale|cannot be negative"),
     ({"check": "ACC001", "margin": 3}, "write 0.03 for three points"),
     ({"check": "ACC001", "keep": 97}, "keep = 97 asks for more than the reference; write 0.97"),
     ({"check": "FAI001", "margin": 0.1}, r"say each = \[\"sex\"\] or where"),

@@ -77,8 +77,8 @@ class PredictionsFile:
     def _two(self, classes: Sequence[str]) -> tuple[str, ...]:
         if len(classes) != 2:
             raise DataError(
-                f"{self.source.name} has one score, which says how probable the favourable of "
-                "two classes is: name that class as `positive` under [data], just as it stands among "
+                f"{self.source.name} has one score, which says how probable the favourable of two "
+                "classes is: name that class as `positive` under [data], just as it stands among "
                 "the labels, which must be two, or give p_<class> columns"
             )
         return tuple(classes)
