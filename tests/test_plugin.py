@@ -1,5 +1,6 @@
 """A third party's suite, installed as its own package, behaves as ours do."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,3 +69,39 @@ def test_a_plugin_that_crashes_is_an_error_and_exit_70(
 def test_an_unknown_option_of_a_plugin_is_named(plugin: None, world: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'break_down'"):
         world().audit(suites={"agreement": {"breakdown": True}})
+
+
+AUDIT = """
+[audit]
+name = "a"
+[data]
+path = "d.csv"
+label = "label"
+[teacher]
+predictions = "t.csv"
+[student]
+predictions = "s.csv"
+[suites.agreement]
+[[contract]]
+check = "AGR001"
+at_least = 0.99
+"""
+
+
+def test_a_check_of_a_plugin_gates_a_process_that_finds_it_on_its_path(
+    installed: Path, tmp_path: Path, world: Callable[..., Any]
+) -> None:
+    tables = world(n=200)
+    for name, table in (("d", tables.data), ("t", tables.teacher), ("s", tables.student)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "audit.toml").write_text(AUDIT, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "kdaudit", "run", "audit.toml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "FAIL            AGR001" in done.stdout
