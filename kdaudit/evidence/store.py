@@ -54,8 +54,20 @@ class Entry:
         """
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        if not self.has(number):
-            write_atomically(self.part(number), sink.getvalue().to_pybytes())
+        part = self.part(number)
+        beside = part.with_name(f".{part.name}.{uuid.uuid4().hex}")
+        try:
+            beside.write_bytes(sink.getvalue().to_pybytes())
+            part.hardlink_to(beside)  # unlike a rename, it never takes another's place
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Forget what was recorded, so that it can be recorded anew."""
+        for path in (self.folder / "manifest.json", *self.folder.glob("part-*.parquet")):
+            path.unlink(missing_ok=True)
 
     def seal(self, parts: int) -> None:
         """Record the digest of every part, once they are all there."""
