@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
 from kdaudit.errors import ExitCode, examples
-from kdaudit.estimate import NotMeasured
+from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import (
     Check,
     Finding,
     Fixed,
     Limit,
+    Means,
     Outcome,
     Severity,
     SuiteResult,
@@ -32,7 +33,11 @@ COMPLETE = Check(code="ACC003", limit=Limit.AT_MOST, value=0.001, min_n=2, decla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Which undecided outcomes stop a release; failures always do."""
+    """Which undecided outcomes stop a release.
+
+    Failures always do, and so does what is undecided where answers are missing: a policy forgives
+    too few rows, not answers that were left out.
+    """
 
     name: str | None = None
     inconclusive_blocks: bool = True
@@ -136,7 +141,8 @@ def judge(
             ]
         verdicts += members or [_absent(check, number, findings)]
     decided = _fail_by_holm(verdicts, contract, alpha)
-    return tuple(_mark_blocking(decided, contract, policy))
+    hidden = _hidden_by_missing_answers(findings)
+    return tuple(_mark_blocking(decided, contract, policy, hidden))
 
 
 def overall(
@@ -249,8 +255,27 @@ def _p(verdict: Verdict) -> float:
     return verdict.p_exceeded
 
 
+def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
+    """Addresses where answers that were not given may be why nothing could be decided."""
+    incomplete = any(
+        isinstance(share, Estimate) and share.value > 0
+        for finding in findings
+        if finding.code == COMPLETE.code
+        for share in (finding.student, finding.teacher, finding.baseline)
+    )
+    return frozenset(
+        finding.address
+        for finding in findings
+        if (isinstance(finding.basis, Means) and any(finding.basis.unknown + finding.basis.filled))
+        or (isinstance(finding.basis, NotMeasured) and incomplete)
+    )
+
+
 def _mark_blocking(
-    verdicts: Sequence[Verdict], contract: Sequence[Check], policy: Policy
+    verdicts: Sequence[Verdict],
+    contract: Sequence[Check],
+    policy: Policy,
+    hidden: frozenset[str],
 ) -> list[Verdict]:
     marked = []
     for verdict in verdicts:
@@ -268,8 +293,11 @@ def _mark_blocking(
             and bool(check.each)
             and check.small == "list"
             and not alone
+            and verdict.address not in hidden
         )
-        blocks = check.severity is Severity.BLOCK and not small and policy.blocks(verdict.outcome)
+        # Or leaving out answers would turn a failure into what a policy forgives.
+        applied = STRICT if verdict.address in hidden else policy
+        blocks = check.severity is Severity.BLOCK and not small and applied.blocks(verdict.outcome)
         marked.append(replace(verdict, blocks=blocks))
     return marked
 

@@ -14,6 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
+from kdaudit.contract import Policy, judge, overall
 from kdaudit.errors import DataError
 from kdaudit.evidence.view import Evidence
 from kdaudit.measure import Score, mean_finding
@@ -165,6 +166,15 @@ CONTRACT = [
 ]
 
 
+FORGIVING = Policy(name="pr", inconclusive_blocks=False, not_evaluable_blocks=False)
+
+
+def forgiven(results: Results) -> int:
+    """The exit code under a policy that forgives all it can."""
+    verdicts = judge(results.contract, results.suites, ALPHA, FORGIVING)
+    return overall(results.contract, verdicts, results.suites)[1]
+
+
 @settings(SEARCH, max_examples=10)
 @given(cases(), st.sampled_from(["student", "teacher"]), st.sampled_from(WAYS), st.data())
 def test_nothing_passes_that_did_not(
@@ -186,9 +196,38 @@ def test_nothing_passes_that_did_not(
 
     assert passed(after) <= passed(before)
     assert after.exit_code != 0 or before.exit_code == 0
+    assert forgiven(after) != 0 or forgiven(before) == 0
     if who == "student" and gone.any():
         # With the check that every audit has, one answer in these few rows is a failure.
         assert made.audit(CONTRACT, student=fewer).exit_code == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_policy_does_not_forgive_what_answers_left_out_make_doubtful(
+    world: Make, way: str
+) -> None:
+    # Favouring one group by 30 points is a failure. Left out where it shows, it is only doubtful:
+    # the contrast of the rest, and how far the missing answers may move it.
+    made = world(2, n=400, teacher_right=0.9)
+    women = made.data.sex.to_numpy() == made.data.sex.iloc[0]
+    favoured = np.random.default_rng(0).random(400) < np.where(women, 0.75, 0.35)
+    first, second = (c for c in made.student.columns if str(c).startswith("p_"))
+    student = made.student.assign(
+        **{first: np.where(favoured, 0.9, 0.1), second: np.where(favoured, 0.1, 0.9)}
+    )
+    contract = [{"check": "FAI001", "each": ["sex"], "margin": 0.15}, LENIENT]
+    before: Results = made.audit(contract, student=student)
+    assert before.exit_code == forgiven(before) == 1
+    gone = (favoured == women) & (np.arange(400) % 3 == 0)
+    after: Results = made.audit(contract, student=leave_out(student, gone, way))
+    assert {v.outcome.value for v in after.verdicts if v.check == 0} == {"inconclusive"}
+    assert after.exit_code == forgiven(after) == 3
+
+
+def test_a_policy_forgives_too_few_rows_where_every_answer_is_there(world: Make) -> None:
+    made = world(2, n=100)
+    results: Results = made.audit([{"check": "ACC001", "margin": 0.06}, LENIENT])
+    assert (results.exit_code, forgiven(results)) == (3, 0)
 
 
 @pytest.mark.parametrize("way", WAYS)
