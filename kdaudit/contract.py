@@ -9,7 +9,7 @@ number of rows that would decide. Unrounded numbers decide. Nothing measured is 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
+from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
 from kdaudit.errors import ExitCode, examples
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import (

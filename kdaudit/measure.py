@@ -267,6 +267,13 @@ def counted(value: float, of: int, method: str = "exact count of these rows") ->
     return Estimate(value=value, low=value, high=value, n=max(of, 1), level=1.0, method=method)
 
 
+def ends(measured: Measurement) -> tuple[float | None, float | None, float | None]:
+    """Value, low and high for a figure; None where nothing was measured."""
+    if isinstance(measured, Estimate):
+        return measured.value, measured.low, measured.high
+    return None, None, None
+
+
 def _absent(
     endpoint: Endpoint,
     evidence: Evidence,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdaudit.basis import Claim, claim_own, claim_share, claim_worse, difference, own
+from kdaudit.basis import difference, own
+from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import Better, Finding, Fixed, Means, Table
 from kdaudit.stats.means import joint_means

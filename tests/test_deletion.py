@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from kdaudit.basis import Claim, claim_own, claim_share, claim_worse
+from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
 from kdaudit.contract import Policy, judge, overall
 from kdaudit.errors import DataError
 from kdaudit.evidence.view import Evidence

@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     # Suites: the core's types and statistics, and nobody else's suite.
     "kdaudit_suites": {
         "kdaudit.basis",
+        "kdaudit.claims",
         "kdaudit.errors",
         "kdaudit.estimate",
         "kdaudit.evidence.kinds",
@@ -97,8 +98,14 @@ ALLOWED: dict[str, set[str]] = {
     "kdaudit.lineage": {"kdaudit.results"},
     "kdaudit.run": {"kdaudit.lineage", "kdaudit.results"},
     "kdaudit.basis": {"kdaudit.estimate", "kdaudit.results", "kdaudit.stats"},
-    "kdaudit.contract": {
+    "kdaudit.claims": {
         "kdaudit.basis",
+        "kdaudit.estimate",
+        "kdaudit.results",
+        "kdaudit.stats",
+    },
+    "kdaudit.contract": {
+        "kdaudit.claims",
         "kdaudit.errors",
         "kdaudit.estimate",
         "kdaudit.results",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.basis import Claim, claim_worse
+from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence
 from kdaudit.measure import Score, contrast_finding, mean_finding, share_of_rows

@@ -45,6 +45,7 @@ from kdaudit.measure import (
     contrast_finding,
     correctness,
     counted,
+    ends,
     not_measured,
     result,
 )
@@ -211,11 +212,6 @@ def _faithful(evidence: Evidence) -> Scores:
 
 
 def _contrasts(endpoint: Endpoint, findings: list[Finding]) -> Figure:
-    def span(measured: object) -> tuple[float | None, float | None, float | None]:
-        if isinstance(measured, Estimate):
-            return measured.value, measured.low, measured.high
-        return None, None, None
-
     return Figure(
         name=endpoint.code,
         chart="contrasts",
@@ -235,8 +231,8 @@ def _contrasts(endpoint: Endpoint, findings: list[Finding]) -> Figure:
             (
                 ", ".join(f"{column} = {value}" for column, value in finding.where),
                 finding.student.n if isinstance(finding.student, Estimate) else 0,
-                *span(finding.teacher),
-                *span(finding.student),
+                *ends(finding.teacher),
+                *ends(finding.student),
                 finding.note.removeprefix("bias transfer: ") or "not evaluable",
             )
             for finding in findings

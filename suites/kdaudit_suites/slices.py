@@ -30,7 +30,7 @@ import numpy as np
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence, Rows, Streams, crossed
-from kdaudit.measure import correctness, mean_finding, not_measured, result
+from kdaudit.measure import correctness, ends, mean_finding, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult
 
 SLC001 = Endpoint(
@@ -122,11 +122,6 @@ def _frequency(rows: Rows) -> tuple[Ints, str]:
 
 
 def _intervals(endpoint: Endpoint, findings: list[Finding]) -> Figure:
-    def span(measured: object) -> tuple[float | None, float | None, float | None]:
-        if isinstance(measured, Estimate):
-            return measured.value, measured.low, measured.high
-        return None, None, None
-
     return Figure(
         name=endpoint.code,
         chart="intervals",
@@ -145,8 +140,8 @@ def _intervals(endpoint: Endpoint, findings: list[Finding]) -> Figure:
             (
                 ", ".join(f"{column} = {value}" for column, value in finding.where),
                 finding.student.n if isinstance(finding.student, Estimate) else 0,
-                *span(finding.student),
-                *span(finding.teacher),
+                *ends(finding.student),
+                *ends(finding.teacher),
             )
             for finding in findings
         ),

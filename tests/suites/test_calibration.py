@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
-from kdaudit.basis import Claim, claim_worse
+from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Finding, Fixed, SuiteResult
