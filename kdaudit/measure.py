@@ -5,14 +5,14 @@ endpoint has a worst; a contrast has none, so there it stands at the centre of i
 basis carries how far it may be off. Nothing is dropped, so deleting rows can never help.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.evidence.kinds import Bools, Floats, Predictions
+from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
 from kdaudit.evidence.view import Evidence, Rows
 from kdaudit.results import (
     Basis,
@@ -146,6 +146,64 @@ def contrast_finding(
             effective=min(_effective(part) or len(part) for _, part in sides),
         )
     return _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
+
+
+def mean_findings(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    *,
+    codes: Ints,
+    wheres: Sequence[Where],
+    note: str = "",
+) -> list[Finding]:
+    """The mean of a score in each group: `mean_finding` for many.
+
+    Args:
+        endpoint: what is measured.
+        evidence: for weights, clusters and level.
+        scores: by subject.
+        codes: (N,) index into ``wheres``, or -1 for a row of no group.
+        wheres: the address of each group.
+        note: a sentence the reader must see.
+    """
+    return [
+        mean_finding(endpoint, evidence, scores, where=where, rows=codes == number, note=note)
+        for number, where in enumerate(wheres)
+    ]
+
+
+def contrast_findings(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    *,
+    codes: Ints,
+    wheres: Sequence[Where],
+    counts: Bools | None = None,
+) -> list[Finding]:
+    """Each group against all other rows that have a group: `contrast_finding` for many.
+
+    Args:
+        endpoint: a ``zero`` endpoint.
+        evidence: for weights, clusters and level.
+        scores: by subject.
+        codes: (N,) index into ``wheres``, or -1 for a row of no group.
+        wheres: the address of each group.
+        counts: (N,) rows that count for this rate; None for all.
+    """
+    within = codes >= 0 if counts is None else (codes >= 0) & counts
+    return [
+        contrast_finding(
+            endpoint,
+            evidence,
+            scores,
+            group=(codes == number) & within,
+            rest=(codes != number) & within,
+            where=where,
+        )
+        for number, where in enumerate(wheres)
+    ]
 
 
 def _with_absent(finding: Finding, scores: Scores) -> Finding:

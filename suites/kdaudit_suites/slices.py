@@ -30,7 +30,7 @@ import numpy as np
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence, Rows, Streams, crossed
-from kdaudit.measure import correctness, ends, mean_finding, not_measured, result
+from kdaudit.measure import correctness, ends, mean_findings, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult
 
 SLC001 = Endpoint(
@@ -81,10 +81,7 @@ class Slices:
         findings: dict[str, list[Finding]] = {}
         for endpoint, codes, wheres, note in _groups(rows):
             findings.setdefault(endpoint.code, []).extend(
-                mean_finding(
-                    endpoint, evidence, scores, where=where, rows=codes == number, note=note
-                )
-                for number, where in enumerate(wheres)
+                mean_findings(endpoint, evidence, scores, codes=codes, wheres=wheres, note=note)
             )
         figures = [
             _intervals(endpoint, findings[endpoint.code])
