@@ -1,8 +1,14 @@
-"""How many rows would decide a check."""
+"""How many rows would decide a check, and what the rows at hand can show."""
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from kdaudit.stats.interval import normal_quantile
+
+# From here on Student's t and the normal differ by less than 1e-6.
+NORMAL_DF = 1e6
 
 
 def required_n(variance: float, distance: float, *, alpha: float, power: float = 0.8) -> int:
@@ -79,3 +85,94 @@ def zero_discordance_n(margin: float, *, alpha: float) -> int:
         raise ValueError(f"a margin of shares lies strictly between 0 and 1, got {margin}")
     z = normal_quantile(alpha)
     return max(1, math.ceil(z * z * (1 - margin) / margin))
+
+
+def power_of_mean(se: float, distance: float, *, alpha: float, df: float = math.inf) -> float:
+    """Chance that a one-sided t test sees a true distance from the limit, at a known error.
+
+    After an audit, ``se`` and ``df`` are those it found, so this is what its n could have shown;
+    for c times as many units use ``se / √c``.
+
+    Args:
+        se: standard error of the mean, above 0.
+        distance: true value less limit, in the direction that is tested; may be negative.
+        alpha: one-sided level in (0, 1).
+        df: degrees of freedom, at least 1; may be infinite.
+
+    Raises:
+        ValueError: for a number out of its range.
+
+    >>> round(power_of_mean(0.01, 0.025, alpha=0.05), 3), round(power_of_mean(1, 0, alpha=0.05), 3)
+    (0.804, 0.05)
+    """
+    from scipy.special import ndtr, stdtrit
+    from scipy.stats import nct
+
+    _check_mean(se, df)
+    if not math.isfinite(distance):
+        raise ValueError(f"a distance is a finite number, got {distance}")
+    z = normal_quantile(alpha)
+    if df > NORMAL_DF:
+        return float(ndtr(distance / se - z))
+    return float(nct.sf(-float(stdtrit(df, alpha)), df, distance / se))
+
+
+def smallest_distance(
+    se: float, *, alpha: float, power: float = 0.8, df: float = math.inf
+) -> float:
+    """Least true distance from the limit that a one-sided t test sees with chance ``power``.
+
+    Args:
+        se: standard error of the mean, above 0.
+        alpha: one-sided level in (0, 1).
+        power: wanted chance in (0, 1), above ``alpha``.
+        df: degrees of freedom, at least 1; may be infinite.
+
+    Raises:
+        ValueError: for a number out of its range.
+
+    >>> round(smallest_distance(0.01, alpha=0.05), 4)
+    0.0249
+    """
+    from scipy.optimize import brentq
+
+    _check_mean(se, df)
+    if not 0 < alpha < power < 1:
+        raise ValueError(f"needs 0 < alpha < power < 1, got {alpha} and {power}")
+
+    def excess(steps: float) -> float:
+        return power_of_mean(1.0, steps, alpha=alpha, df=df) - power
+
+    high = 1.0
+    while excess(high) < 0:
+        high *= 2
+    return se * float(brentq(excess, 0, high, xtol=1e-9))
+
+
+def design_effect(sizes: ArrayLike, correlation: float) -> float:
+    """How many times more rows clusters need: ``1 + (Σm² / Σm - 1) · correlation`` (Kish 1965).
+
+    Args:
+        sizes: (C,) rows per cluster, above 0.
+        correlation: of two rows of one cluster, in [0, 1].
+
+    Returns:
+        At least 1.
+
+    Raises:
+        ValueError: for a number out of its range.
+
+    >>> design_effect([5, 5, 5], 0.25)
+    2.0
+    """
+    rows = np.asarray(sizes, np.float64)
+    if rows.ndim != 1 or rows.size == 0 or not ((rows > 0) & (rows < np.inf)).all():
+        raise ValueError("sizes are one row of numbers above 0")
+    if not 0 <= correlation <= 1:
+        raise ValueError(f"a correlation within clusters lies in [0, 1], got {correlation}")
+    return float(1 + ((rows**2).sum() / rows.sum() - 1) * correlation)
+
+
+def _check_mean(se: float, df: float) -> None:
+    if not (0 < se < math.inf and df >= 1):
+        raise ValueError(f"needs se > 0 and a degree of freedom, got {se} and {df}")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind, ttest_rel
 
 from kdaudit.stats.arrays import FloatArray, IntArray
+from kdaudit.stats.clusters import correction
 from kdaudit.stats.means import JointMeans, joint_contrast, joint_means
 
 exhaustive = settings(deadline=None, max_examples=50, derandomize=True)
@@ -25,6 +26,12 @@ def scores(seed: int, series: int = 2, n: int = 60) -> tuple[FloatArray, IntArra
 def found(means: JointMeans | None) -> JointMeans:
     assert means is not None
     return means
+
+
+def plain(means: JointMeans) -> FloatArray:
+    """The covariance with C / (C - 1) for its correction, as others have it."""
+    factor = float(correction(means.effective, means.largest))
+    return means.covariance / factor * means.clusters / (means.clusters - 1)
 
 
 class TestMeans:
@@ -69,8 +76,13 @@ class TestMeans:
             c = np.array(combination)
             constant = sm.WLS(series, np.ones(60), weights if weighted else 1.0).fit(**kind)
             assert c @ both.mean == pytest.approx(constant.params[0], rel=1e-9)
-            assert np.sqrt(c @ both.covariance @ c) == pytest.approx(constant.bse[0], rel=1e-9)
-        assert both.df == (11 if clustered else 59)
+            se = np.sqrt(c @ plain(both) @ c)
+            assert se == pytest.approx(constant.bse[0], rel=1e-9)
+        mass = weights if weighted else np.ones(60)
+        share = (np.bincount(codes, mass) if clustered else mass) / mass.sum()
+        assert both.effective == pytest.approx(1 / (share**2).sum())
+        assert both.largest == pytest.approx(share.max())
+        assert both.df == pytest.approx(both.effective - 1)
 
     @given(seeds)
     @exhaustive
@@ -87,7 +99,8 @@ class TestMeans:
                 )
             )
             assert more.covariance == pytest.approx(once.covariance, rel=1e-9)
-            assert (more.df, more.clusters, more.n) == (once.df, once.clusters, 2 * once.n)
+            assert more.df == pytest.approx(once.df)
+            assert (more.clusters, more.n) == (once.clusters, 2 * once.n)
         naive = (
             found(joint_means(twice)).covariance * 119 / 59 / found(joint_means(values)).covariance
         )
@@ -120,7 +133,8 @@ class TestMeans:
         dropped = found(joint_means(values[:, kept], clusters=codes[kept], weights=weights[kept]))
         zeroed = found(joint_means(values, clusters=codes, weights=weights))
         assert zeroed.covariance == pytest.approx(dropped.covariance)
-        assert (zeroed.n, zeroed.clusters, zeroed.df) == (dropped.n, dropped.clusters, dropped.df)
+        assert (zeroed.n, zeroed.clusters) == (dropped.n, dropped.clusters)
+        assert zeroed.df == pytest.approx(dropped.df)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.bool_, np.int8])
     def test_narrow_scores_are_computed_in_float64(self, dtype: type[np.generic]) -> None:
@@ -187,14 +201,16 @@ class TestContrast:
             cov_type="cluster", cov_kwds={"groups": codes}
         )
         c = np.array([1, -1])
-        fewer = min(len(np.unique(codes[group])), len(np.unique(codes[~group])))
+        sides = [np.bincount(codes[side], weight[side]) for side in (group, ~group)]
+        shares = [mass[mass > 0] / mass.sum() for mass in sides]
+        larger = max(1 / (1 - 2 * p.max() + (p**2).sum()) for p in shares)
         # statsmodels corrects by all 12 clusters and two parameters.
-        correction = np.sqrt(fewer / (fewer - 1) / (12 / 11 * 59 / 58))
+        factor = np.sqrt(larger / (12 / 11 * 59 / 58))
         assert c @ contrast.mean == pytest.approx(line.params[1], rel=1e-9)
-        assert np.sqrt(c @ contrast.covariance @ c) == pytest.approx(
-            line.bse[1] * correction, rel=1e-9
-        )
-        assert (contrast.clusters, contrast.df) == (fewer, fewer - 1)
+        assert np.sqrt(c @ contrast.covariance @ c) == pytest.approx(line.bse[1] * factor, rel=1e-9)
+        assert contrast.clusters == min(len(p) for p in shares)
+        assert contrast.df == pytest.approx(min(1 / (p**2).sum() for p in shares) - 1)
+        assert contrast.largest == pytest.approx(max(p.max() for p in shares))
 
     def test_rows_in_neither_side_are_ignored(self) -> None:
         values, codes, weights = scores(10)

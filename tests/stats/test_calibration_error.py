@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss, log_loss
 
 from kdaudit.stats.arrays import FloatArray
-from kdaudit.stats.calibration import (
-    brier,
+from kdaudit.stats.calibration_error import (
+    bins_are_values,
     debiased_squared_error,
     equal_mass_bins,
     equal_width_bins,
     expected_calibration_error,
-    negative_log_likelihood,
     reliability,
+    swept_calibration_error,
 )
+from kdaudit.stats.levels import levels
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ class TestCrossLibraryNumbers:
         count, claimed, right = (np.bincount(codes, w) for w in (None, confidence, correct))
         debiased = float(debiased_squared_error(count, claimed, right))
         assert math.sqrt(debiased) == pytest.approx(0.06642762, abs=5e-9)
-        gaps = diagram.accuracy - diagram.confidence
+        gaps = diagram.happened - diagram.claimed
         plugin = math.sqrt((diagram.count * gaps**2).sum() / 4000)
         assert plugin == pytest.approx(0.07198129, abs=5e-9)
 
@@ -52,7 +52,7 @@ class TestEqualWidthBins:
         found = equal_width_bins([0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.999], 5)
         assert found.tolist() == [0, 1, 2, 3, 4, 4, 4]
 
-    @pytest.mark.parametrize("bins", [1, 7, 10, 15, 49, 100])
+    @pytest.mark.parametrize("bins", [1, 7, 10, 15, 49, 100, 1000])
     def test_every_edge_k_over_m_opens_bin_k(self, bins: int) -> None:
         edges = np.arange(bins) / bins
         assert equal_width_bins(edges, bins).tolist() == list(range(bins))
@@ -81,6 +81,25 @@ class TestEqualMassBins:
         assert codes.min() == 0
         assert codes.max() < bins
 
+    @pytest.mark.parametrize("values", [1, 2, 15])
+    def test_few_distinct_values_are_bins_of_their_own(self, values: int) -> None:
+        # One value holds nearly all rows: runs of equal length would swallow the others.
+        confidence = np.append(np.arange(values) / 15, np.full(1000, 1.0))[:-1]
+        codes = equal_mass_bins(confidence, 16)
+        assert codes.max() == values
+        assert bins_are_values(confidence, codes)
+        assert np.bincount(codes).tolist() == [1] * values + [999]
+
+    def test_more_values_than_bins_share_bins(self) -> None:
+        confidence = np.arange(32) / 31
+        assert not bins_are_values(confidence, equal_mass_bins(confidence, 15))
+
+    def test_a_model_of_eight_bits_keeps_ties_together(self) -> None:
+        confidence = np.random.default_rng(3).integers(128, 256, 10_000) / 255
+        codes = equal_mass_bins(confidence, 15)
+        assert [np.unique(codes[confidence == v]).size for v in np.unique(confidence)] == [1] * 128
+        assert np.bincount(codes).max() < 1.25 * 10_000 / 15
+
     def test_a_constant_confidence_is_one_bin(self) -> None:
         assert equal_mass_bins([1.0] * 9, 4).tolist() == [0] * 9
 
@@ -89,9 +108,9 @@ class TestEqualMassBins:
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-def test_what_is_no_confidence_is_refused(value: float) -> None:
+def test_what_is_no_probability_is_refused(value: float) -> None:
     for bins in (equal_width_bins, equal_mass_bins):
-        with pytest.raises(ValueError, match="confidence is one row of numbers"):
+        with pytest.raises(ValueError, match="claims are one row of numbers"):
             bins([0.5, value], 3)
         with pytest.raises(ValueError, match="at least one bin"):
             bins([0.5], 0)
@@ -103,9 +122,28 @@ class TestErrors:
         codes = np.array([0, 0, 3, 3, 3])
         diagram = reliability([0.2, 0.3, 0.8, 0.9, 1.0], [1, 0, 1, 1, 0], codes)
         assert diagram.count.tolist() == [2, 3]
-        assert diagram.confidence == pytest.approx([0.25, 0.9])
-        assert diagram.accuracy == pytest.approx([0.5, 2 / 3])
+        assert diagram.claimed == pytest.approx([0.25, 0.9])
+        assert diagram.happened == pytest.approx([0.5, 2 / 3])
+        assert diagram.share == pytest.approx([0.4, 0.6])
+        assert diagram.effective == pytest.approx([2, 3])
         assert expected_calibration_error(diagram) == pytest.approx(0.4 * 0.25 + 0.6 * 0.7 / 3)
+
+    def test_weights_count_as_rows_repeated(self) -> None:
+        rng = np.random.default_rng(1)
+        claimed, happened, weight = rng.random(60), rng.integers(0, 2, 60), rng.integers(1, 4, 60)
+        codes = equal_width_bins(claimed, 5)
+        weighted = reliability(claimed, happened, codes, weight)
+        repeated = reliability(
+            np.repeat(claimed, weight), np.repeat(happened, weight), np.repeat(codes, weight)
+        )
+        assert weighted.claimed == pytest.approx(repeated.claimed)
+        assert weighted.happened == pytest.approx(repeated.happened)
+        assert weighted.share == pytest.approx(repeated.share)
+        assert (weighted.effective < repeated.count).all()
+
+    def test_rows_without_weight_are_no_rows(self) -> None:
+        diagram = reliability([0.2, 0.9], [0, 1], np.array([0, 1]), [0.0, 2.0])
+        assert diagram.claimed.tolist() == [0.9]
 
     def test_nothing_measured_is_no_zero(self) -> None:
         with pytest.raises(ValueError, match="no rows"):
@@ -137,43 +175,26 @@ class TestErrors:
         assert plain.mean() == pytest.approx(0.008, abs=1e-4)
 
 
-class TestProperScores:
-    def test_brier_by_hand(self) -> None:
-        scores = brier([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]], [0, -1])
-        assert scores == pytest.approx([0.09 + 0.04 + 0.01, 1 + 0.49 + 0.04 + 0.01])
+class TestSwept:
+    def test_bins_grow_until_outcomes_fall(self) -> None:
+        # Three bins of two: 0, 1/2, 1. Four: 0, 1/2, 0, ... fall.
+        claims = levels([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0, 0, 1, 0, 1, 1])
+        error, bins = swept_calibration_error(claims)
+        assert bins == 3
+        assert error == pytest.approx((abs(0.15) + abs(0.35 - 0.5) + abs(0.55 - 1)) / 3)
 
-    @pytest.mark.parametrize("classes", [2, 5])
-    def test_they_agree_with_sklearn(self, classes: int) -> None:
-        rng = np.random.default_rng(classes)
-        probabilities = rng.dirichlet(np.ones(classes), 300)
-        labels = rng.integers(0, classes, 300)
-        names = list(range(classes))
-        sums = brier_score_loss(labels, probabilities, labels=names, scale_by_half=False)
-        assert brier(probabilities, labels).mean() == pytest.approx(sums, rel=1e-12)
-        likelihood = log_loss(labels, probabilities, labels=names)
-        found = negative_log_likelihood(probabilities, labels, 1e-12)
-        assert found.mean() == pytest.approx(likelihood, rel=1e-9)
+    def test_it_is_less_biased_than_fifteen_bins(self) -> None:
+        rng = np.random.default_rng(5)
+        swept, fixed = [], []
+        for _ in range(40):
+            claimed = rng.beta(5, 2, 300)
+            happened = (rng.random(300) < claimed).astype(float)
+            swept.append(swept_calibration_error(levels(claimed, happened))[0])
+            diagram = reliability(claimed, happened, equal_mass_bins(claimed, 15))
+            fixed.append(expected_calibration_error(diagram))
+        assert np.mean(swept) < 0.8 * np.mean(fixed)
 
-    def test_certainty_scores_best_and_worst(self) -> None:
-        probabilities = [[1.0, 0.0], [0.0, 1.0]]
-        assert brier(probabilities, [0, 0]).tolist() == [0, 2]
-        found = negative_log_likelihood(probabilities, [0, 0], 1e-12)
-        assert found == pytest.approx([0, -math.log(1e-12)])
-        assert math.copysign(1, found[0]) == 1
-
-    def test_a_label_not_among_the_classes_costs_the_most(self) -> None:
-        assert negative_log_likelihood([[0.5, 0.5]], [-1], 1e-6) == pytest.approx([13.8155106])
-
-    def test_inputs_are_left_alone(self) -> None:
-        probabilities = np.array([[0.5, 0.5]])
-        brier(probabilities, [0])
-        assert probabilities.tolist() == [[0.5, 0.5]]
-
-    def test_what_does_not_fit_is_refused(self) -> None:
-        for labels in ([2], [-2]):
-            with pytest.raises(ValueError, match="labels are -1 or one of 2"):
-                brier([[0.5, 0.5]], labels)
-        with pytest.raises(ValueError, match="needs"):
-            brier([[0.5, 0.5]], [0, 1])
-        with pytest.raises(ValueError, match="clip is a probability"):
-            negative_log_likelihood([[0.5, 0.5]], [0], 0.0)
+    @pytest.mark.parametrize("n", [1, 50])
+    def test_ties_are_one_bin(self, n: int) -> None:
+        error, bins = swept_calibration_error(levels([1.0] * n, [0] * n))
+        assert (error, bins) == (1.0, 1)
