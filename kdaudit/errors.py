@@ -4,9 +4,11 @@ Exit codes, for every command: 0 met · 1 not met · 2 usage or bad input · 3 i
 evaluable or no check declared · 4 evidence damaged · 70 a suite crashed or internal error.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -52,6 +54,22 @@ class DamagedError(KdauditError):
     """Stored evidence is not what was written."""
 
     exit_code = ExitCode.DAMAGED
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Name the folder where a disk is full or may not be written.
+
+    Raises:
+        DataError: instead of the OSError of whatever is written inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written ({error.strerror or error}); make room there, or choose "
+            "another place, and run again"
+        ) from error
 
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kdaudit.cli import audit, card, distill, init, run, schema, suites
+from kdaudit.cli import audit, card, distill, gate, init, lock, pin, power, run, schema, suites
+from kdaudit.cli.say import say
 from kdaudit.errors import ExitCode, KdauditError
 
 INTERRUPTED = 130  # what a shell says of a command ended by Ctrl-C
@@ -25,16 +26,20 @@ app.command()(init.init)
 app.command()(run.run)
 app.command()(audit.audit)
 app.command()(distill.distill)
+app.command()(lock.lock)
+app.command()(power.power)
+app.command()(gate.gate)
+app.command()(pin.pin)
 app.command()(card.card)
 app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")
 
 
-def _version(asked: bool | None) -> None:  # noqa: FBT001  # typer's signature  # typer's signature
+def _version(asked: bool | None) -> None:  # noqa: FBT001  # typer's signature
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"kdaudit {version('kdaudit')}")
+        say(f"kdaudit {version('kdaudit')}")
         raise typer.Exit
 
 
@@ -53,18 +58,18 @@ def main() -> None:
     try:
         app()
     except KdauditError as error:
-        typer.echo(f"kdaudit: {error}", err=True)
+        say(f"kdaudit: {error}", error=True)
         sys.exit(int(error.exit_code))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.echo("kdaudit: interrupted; the same command resumes where it stopped", err=True)
+            say("kdaudit: interrupted; the same command resumes where it stopped", error=True)
         raise
     except Exception as error:
         if os.environ.get("KDAUDIT_DEBUG"):
             raise
-        typer.echo(
+        say(
             f"kdaudit: internal error, {type(error).__name__}: {error}. KDAUDIT_DEBUG=1 shows "
             "where; please report it",
-            err=True,
+            error=True,
         )
         sys.exit(int(ExitCode.CRASHED))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kdaudit.cli.say import say
 from kdaudit.errors import ConfigError
 
 TEMPLATE = """\
@@ -59,7 +60,10 @@ def init(
         with path.open("x", encoding="utf-8") as handle:
             handle.write(TEMPLATE)
     except FileExistsError:
-        raise ConfigError(f"{path} exists already; name another file") from None
+        raise ConfigError(
+            f"{path} exists already and stays as it is; name another file to write, or carry this "
+            f"one out: kdaudit run {path}"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    typer.echo(f"wrote {path}; edit it, then: kdaudit run {path}")
+    say(f"wrote the audit file {path}; edit it, then: kdaudit run {path}")

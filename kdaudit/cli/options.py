@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,4 +19,30 @@ PolicyName = Annotated[
 Retime = Annotated[
     bool, typer.Option("--retime", help="Time the models anew, as after a noisy run.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print results.json instead of the summary.")]
+StudentName = Annotated[
+    str | None,
+    typer.Option("--student", metavar="NAME", help="Of [students.NAME], audit this one."),
+]
+Only = Annotated[
+    Literal["teacher"] | None,
+    typer.Option(
+        "--only", help="Audit the teacher alone, against the fixed limits; needs no student."
+    ),
+]
+LockPath = Annotated[
+    Path | None,
+    typer.Option("--lock", metavar="FILE", help="Refuse if anything changed since `kdaudit lock`."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what is cached, what there is to do, and each check's power."
+    ),
+]
+Format = Annotated[
+    str, typer.Option("--format", help="card (HTML), markdown, junit, terminal, or a plugin's.")
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--out", help="File to write; default standard output.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of the summary.")]

@@ -2,20 +2,46 @@
 
 from pathlib import Path
 
-from kdaudit.cli.options import AsJson, AuditPath, Out, PolicyName, Retime
+from kdaudit.cli.options import (
+    AsJson,
+    AuditPath,
+    DryRun,
+    LockPath,
+    Only,
+    Out,
+    PolicyName,
+    Retime,
+    StudentName,
+)
 
 
-def run(
+def run(  # noqa: PLR0913  # each is an option of the command
     audit: AuditPath = Path("audit.toml"),
+    *,
     out: Out = None,
     policy: PolicyName = None,
-    retime: Retime = False,  # noqa: FBT002  # typer's flag
-    as_json: AsJson = False,  # noqa: FBT002  # typer's flag
+    student: StudentName = None,
+    only: Only = None,
+    lock: LockPath = None,
+    retime: Retime = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Distil if asked, audit, decide and render the card.
 
-    Everything already done is reused: running again costs nothing and gives the same bytes.
+    Everything already done is reused: running again costs nothing and gives the same bytes. Of
+    several [students.NAME] each is audited as a pair of its own, and a table compares them.
     """
-    from kdaudit.cli.deciding import decide_and_exit
+    from kdaudit.cli.deciding import decide_and_exit, preview_and_exit
+    from kdaudit.execute import Request
 
-    decide_and_exit(audit, out, policy, retime=retime, as_json=as_json, train=True)
+    request = Request(
+        out=out,
+        policy=policy,
+        train=True,
+        retime=retime,
+        only=only,
+        student=student,
+        lock=lock,
+    )
+    (preview_and_exit if dry_run else decide_and_exit)(audit, request, as_json=as_json)

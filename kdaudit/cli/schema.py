@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-Name = Literal["audit", "recipe", "results", "run", "lineage", "model"]
+from kdaudit.cli.say import say
+
+Name = Literal["audit", "recipe", "results", "run", "lineage", "model", "lock"]
 
 
 def schema(
@@ -14,4 +16,4 @@ def schema(
     """Print the JSON Schema of a file format (format 1)."""
     from kdaudit.schemas import schema_of
 
-    typer.echo(json.dumps(schema_of(name), indent=1, sort_keys=True))
+    say(json.dumps(schema_of(name), indent=1, sort_keys=True))

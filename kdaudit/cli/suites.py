@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from kdaudit.cli.say import say
+
 app = typer.Typer(help="List the installed suites, or show one's manual.")
 
 
@@ -16,10 +18,10 @@ def suites(context: typer.Context) -> None:
 
     for name in sorted(registry.available(registry.GROUPS.suites)):
         suite = registry.load(registry.GROUPS.suites, name)
-        typer.echo(name)
+        say(name)
         for endpoint in suite.codes:
             where = f"  per {' and '.join(endpoint.keys)}" if endpoint.keys else ""
-            typer.echo(f"  {endpoint.code}  {endpoint.metric} ({endpoint.better} is better){where}")
+            say(f"  {endpoint.code}  {endpoint.metric} ({endpoint.better} is better){where}")
 
 
 @app.command()
@@ -30,4 +32,4 @@ def show(name: Annotated[str, typer.Argument(help="Name of the suite.")]) -> Non
     from kdaudit import registry
 
     module = inspect.getmodule(registry.load(registry.GROUPS.suites, name))
-    typer.echo(inspect.cleandoc((module and module.__doc__) or "This suite has no manual."))
+    say(inspect.cleandoc((module and module.__doc__) or "This suite has no manual."))

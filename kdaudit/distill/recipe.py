@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from kdaudit.data.audit_file import Names, SubjectTable, Table, parse, read_toml
+from kdaudit.errors import ConfigError
 from kdaudit.lineage import ArmKind
 
 
@@ -140,7 +141,13 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: naming the file, the key, the value and what is known.
     """
-    return parse(read_toml(path, "recipe"), Recipe, path.name)
+    raw = read_toml(path, "recipe", start="docs/recipes.md shows")
+    if isinstance(raw.get("audit"), dict) or "data" in raw:
+        raise ConfigError(
+            f"{path.name} is an audit file, not a recipe: `kdaudit run {path}` carries it out and "
+            'trains what it says to `distill`; a recipe names it, as audit = "audit.toml"'
+        )
+    return parse(raw, Recipe, path.name)
 
 
 def out_folder(path: Path, recipe: Recipe) -> Path:
@@ -161,5 +168,5 @@ def made(table: SubjectTable, base: Path) -> SubjectTable:
     folder = out_folder(recipe, read_recipe(recipe))
     if table.control is not None:
         folder = folder / "controls" / table.control
-    kept = table.model_dump(exclude={"distill", "control"})
+    kept = table.model_dump(exclude={"distill"})
     return SubjectTable.model_validate({**kept, "path": os.path.relpath(folder, base)})

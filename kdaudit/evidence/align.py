@@ -1,10 +1,13 @@
 """Bring each subject's answers onto the audited rows, strictly: by id, with one set of classes."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kdaudit.errors import DataError, examples
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
@@ -15,31 +18,51 @@ SUM_TOLERANCE = 5e-3  # float16 probabilities over 150 classes add up to within 
 
 
 def from_answers(
-    answers: Answers, ids: npt.NDArray[np.object_], all_ids: frozenset[str], who: str
+    answers: Answers, ids: npt.NDArray[np.object_], all_ids: npt.NDArray[np.object_], who: str
 ) -> Answers:
     """The answers to ``ids``, in their order; a missing one is a row of NaN, or None.
 
     Raises:
         DataError: for ids the data file does not have, or answers to fewer than half of the rows.
     """
-    foreign = [i for i in answers.ids.tolist() if i not in all_ids]
+    position = _positions(ids, answers.ids)
+    present = position >= 0
+    foreign: list[str] = []
+    if np.count_nonzero(present) < len(answers.ids):  # else every answer is to one of these rows
+        foreign = answers.ids[_positions(answers.ids, all_ids) < 0].tolist()
     if foreign:
         raise DataError(
             f"{who}: {len(foreign)} ids are not in the data file, e.g. {examples(foreign)}; "
-            "were these predictions made on other data?"
+            f"{_why_foreign(foreign, frozenset(all_ids))}"
         )
-    position = pd.Index(answers.ids).get_indexer(pd.Index(ids))
-    present = position >= 0
-    _at_least_half(present, ids, who, "ids of the audit split are")
+    _at_least_half(present, ids, who, "audited ids are")
     picked = np.maximum(position, 0)
     probabilities, labels = None, None
     if answers.probabilities is not None:
-        probabilities = answers.probabilities[picked].copy()
+        probabilities = answers.probabilities[picked]
         probabilities[~present] = np.nan
     if answers.labels is not None:
-        labels = answers.labels[picked].copy()
+        labels = answers.labels[picked]
         labels[~present] = None
-    return Answers(ids=ids, classes=answers.classes, probabilities=probabilities, labels=labels)
+    scores = {
+        name: np.where(present, values[picked], np.nan) for name, values in answers.scores.items()
+    }
+    return Answers(
+        ids=ids,
+        classes=answers.classes,
+        probabilities=probabilities,
+        labels=labels,
+        scores=scores,
+    )
+
+
+def _positions(wanted: npt.NDArray[np.object_], among: npt.NDArray[np.object_]) -> Ints:
+    """(N,) where each string stands ``among`` others; -1 where it does not."""
+    # Arrow hashes bytes; an index of Python's strings takes four times as long.
+    found = pc.index_in(
+        pa.array(wanted, pa.large_string()), value_set=pa.array(among, pa.large_string())
+    )
+    return np.asarray(found.fill_null(-1), dtype=np.int64)
 
 
 def probabilities_of(
@@ -71,17 +94,71 @@ def probabilities_of(
             valid = finite & (wide >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_TOLERANCE)
         answered = ~np.isnan(wide).all(axis=1)
         if answered.any() and not valid.sum() >= 0.5 * answered.sum():
-            row = int(np.flatnonzero(answered & ~valid)[0])
+            wrong = wide[answered & ~valid]
             raise DataError(
-                f"{who}: {int((answered & ~valid).sum())} of {int(answered.sum())} rows are not "
-                f"probabilities, e.g. {_short(wide[row])} (they must be at least 0 and sum to 1). "
-                "Are these logits? Apply softmax before saving them"
+                f"{who}: {len(wrong)} of {int(answered.sum())} rows are not "
+                f"probabilities, e.g. {_short(wrong[0])} (they must be at least 0 and sum to 1). "
+                f"{_what_instead(wrong)}"
             )
         # What sums to one already stays as it is, so evidence written and read again is the same.
         rounded = valid & (np.abs(total - 1) > EXACT)
         probabilities = wide / np.where(rounded, total, 1.0)[:, None]
     probabilities[~valid] = np.nan
     return probabilities, valid
+
+
+def _why_foreign(foreign: Sequence[str], all_ids: frozenset[str]) -> str:
+    """One sentence: numbers are written in another way, or the file is about other rows."""
+    known = {_plain(i): i for i in sorted(all_ids)}
+    twin = next(((i, known[_plain(i)]) for i in foreign if _plain(i) in known), None)
+    if twin is None:
+        return "were these predictions made on other data?"
+    if {f"{row:012d}" for row in (0, len(all_ids) - 1)} <= all_ids:
+        return (
+            "the data file names no id column, so its rows are numbered from '000000000000': add "
+            "one, and name it as id under [data]"
+        )
+    return (
+        f"{twin[0]!r} is {twin[1]!r} there: ids are compared as text. Read them as text wherever "
+        "the files are made, so that zeros in front stay (pandas: read_csv(…, dtype=str)), or "
+        "write them alike in both"
+    )
+
+
+def refuse_other_spelling(names: Sequence[str], labels: set[str], who: str, source: str) -> None:
+    """Refuse a class that stands among the labels as the same number, written in another way.
+
+    Args:
+        names: a subject's classes, after ``rename``.
+        labels: of the data file.
+        who: the subject, for the message.
+        source: the data file, for the message.
+
+    Raises:
+        DataError: naming both spellings.
+
+    >>> refuse_other_spelling(["0", "1"], {"0.0", "1.0"}, "[student] s.csv", "data.csv")
+    Traceback (most recent call last):
+    kdaudit.errors.DataError: [student] s.csv writes class '0.0' of data.csv as '0': ...
+    """
+    known = {_plain(label): label for label in sorted(labels)}
+    for name in sorted(set(names) - labels):
+        if (label := known.get(_plain(name))) is not None:
+            raise DataError(
+                f"{who} writes class {label!r} of {source} as {name!r}: classes are compared as "
+                "text. Write them alike in both, e.g. as whole numbers (pandas: .astype(int)), or "
+                f'say rename = {{ "{name}" = "{label}" }} under its table, for each class'
+            )
+
+
+def _plain(name: str) -> str:
+    """A whole number without zeros in front and decimals; any other name as it is.
+
+    >>> [_plain(name) for name in ("007", "7.0", "7", "000", "a7", "0.50")]
+    ['7', '7', '7', '0', 'a7', '0.50']
+    """
+    number = re.fullmatch(r"(-?)0*(\d+)(?:\.0*)?", name, re.ASCII)
+    return number[1] + number[2] if number else name
 
 
 def predictions(  # noqa: PLR0913  # one argument per fact about the subject
@@ -145,14 +222,15 @@ def _from_labels(
     who: str,
 ) -> Predictions:
     index = {name: i for i, name in enumerate(classes)}
-    named = [None if label is None else rename.get(label, label) for label in labels]
-    strange = sorted({label for label in named if label is not None and label not in index})
+    codes, found = pd.factorize(labels)
+    named = [rename.get(label, label) for label in found]
+    strange = sorted(set(named) - set(index))
     if strange:
         raise DataError(
             f"{who} answers {examples(strange)}, which no other subject and no label knows; "
             f'rename = {{ "{strange[0]}" = "…" }} under its table maps one name to another'
         )
-    answer = np.array([-1 if label is None else index[label] for label in named], dtype=np.int64)
+    answer = np.array([*(index[label] for label in named), -1], dtype=np.int64)[codes]
     return Predictions(classes=tuple(classes), answer=answer, probabilities=None)
 
 
@@ -223,6 +301,19 @@ def _at_least_half(present: Bools, ids: npt.NDArray[np.object_], who: str, what:
             f"without: {first!r}); fewer than half is not evidence. Record the rest, or check that "
             "the ids are the same"
         )
+
+
+def _what_instead(wrong: Floats) -> str:
+    """What rows that are no probabilities seem to be, and what to do about it."""
+    total = wrong.sum(axis=1)
+    positive = np.isfinite(total) & (wrong >= 0).all(axis=1)
+    for whole, near, remedy in (
+        (100.0, 1.0, "Are these percentages? Divide them by 100 before saving them"),
+        (1.0, 0.1, "Were they rounded? Save more digits, or divide each row by its sum"),
+    ):
+        if 2 * np.count_nonzero(positive & (np.abs(total - whole) <= near)) > len(wrong):
+            return remedy
+    return "Are these logits? Apply softmax before saving them"
 
 
 def _short(row: Floats) -> str:

@@ -1,5 +1,6 @@
 """The kinds of evidence: small frozen types, one per thing that can be recorded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,25 @@ class Predictions:
         return Predictions(
             classes=self.classes, answer=self.answer[rows], probabilities=probabilities
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RowScores:
+    """What someone computed per row for one subject, on N aligned rows.
+
+    Attributes:
+        values: by name, (N,) scores; NaN where there is none, or none on its declared scale.
+    """
+
+    values: Mapping[str, Floats]
+
+    def valid(self, name: str) -> Bools:
+        """(N,) whether the row has this score."""
+        return ~np.isnan(self.values[name])
+
+    def take(self, rows: Bools | Ints) -> "RowScores":
+        """The same scores on some of the rows."""
+        return RowScores(values={name: values[rows] for name, values in self.values.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def record(
     rows: npt.NDArray[np.object_],
     *,
     split: str,
+    variant: str = "as-is",
     store: Store,
     progress: Progress = lambda _: None,
 ) -> Recording:
@@ -55,6 +56,7 @@ def record(
         columns: (N,) input arrays by name.
         rows: (N,) content digests of those inputs, from `kdaudit.data.frame.Frame.rows`.
         split: name of the split; part of the key, so that audit evidence is never training data.
+        variant: how the rows were changed; part of the key.
         store: where parts are kept.
         progress: called with the number of rows done since the last call.
 
@@ -62,14 +64,7 @@ def record(
         ModelError: if the model answers in another shape than (rows, classes).
         DamagedError: if stored parts are not what was written.
     """
-    key = {
-        "model": dict(model.identity()),
-        "inputs": json_digest([list(columns), [row.hex() for row in rows.tolist()]]),
-        "split": split,
-        "variant": "as-is",
-        "classes": list(model.classes),
-    }
-    entry = store.entry("predictions", key)
+    entry = store.entry("predictions", _key(model, columns, rows, split, variant))
     parts = max(1, -(-len(rows) // PART_ROWS))
     computed = 0
     if not entry.sealed:
@@ -85,6 +80,36 @@ def record(
     else:
         progress(len(rows))
     return _read(entry, rows, model.classes, computed)
+
+
+def pending(
+    model: Runnable,
+    columns: Columns,
+    rows: npt.NDArray[np.object_],
+    *,
+    split: str,
+    variant: str = "as-is",
+    store: Store,
+) -> int:
+    """On how many rows `record` would run the model; nothing is run or written."""
+    entry = store.look("predictions", _key(model, columns, rows, split, variant))
+    if entry.sealed:
+        return 0
+    parts = range(max(1, -(-len(rows) // PART_ROWS)))
+    there = sum(min(PART_ROWS, len(rows) - n * PART_ROWS) for n in parts if entry.has(n))
+    return len(rows) - there
+
+
+def _key(
+    model: Runnable, columns: Columns, rows: npt.NDArray[np.object_], split: str, variant: str
+) -> dict[str, object]:
+    return {
+        "model": dict(model.identity()),
+        "inputs": json_digest([list(columns), [row.hex() for row in rows.tolist()]]),
+        "split": split,
+        "variant": variant,
+        "classes": list(model.classes),
+    }
 
 
 def _ask(

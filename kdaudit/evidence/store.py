@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.errors import ConfigError, DamagedError
+from kdaudit.errors import ConfigError, DamagedError, writing
 from kdaudit.governance.digest import file_digest, json_digest
 
 FORMAT = 1  # 1: parts of Parquet, key.json, manifest.json
@@ -23,13 +23,14 @@ FORMAT = 1  # 1: parts of Parquet, key.json, manifest.json
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write beside, then rename: the file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            beside.write_bytes(data)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ class Entry:
         pq.write_table(table, sink, compression="zstd")
         part = self.part(number)
         beside = part.with_name(f".{part.name}.{uuid.uuid4().hex}")
-        try:
-            beside.write_bytes(sink.getvalue().to_pybytes())
-            part.hardlink_to(beside)  # unlike a rename, it never takes another's place
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink(missing_ok=True)
+        with writing(self.folder):
+            try:
+                beside.write_bytes(sink.getvalue().to_pybytes())
+                part.hardlink_to(beside)  # unlike a rename, it never takes another's place
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Forget what was recorded, so that it can be recorded anew."""
@@ -133,10 +135,18 @@ class Store:
 
     def entry(self, kind: str, key: Mapping[str, object]) -> Entry:
         """The entry for a key; the key itself is kept beside the parts, for people."""
-        full = {"format": FORMAT, "kind": kind, **key}
-        digest = json_digest(full)
-        folder = self.root / kind / digest[:2] / digest
-        note = folder / "key.json"
+        found = self.look(kind, key)
+        note = found.folder / "key.json"
         if not note.exists():
+            full = _full(kind, key)
             write_atomically(note, json.dumps(full, indent=1, sort_keys=True).encode())
-        return Entry(folder, digest)
+        return found
+
+    def look(self, kind: str, key: Mapping[str, object]) -> Entry:
+        """The entry for a key, there or not; nothing is written."""
+        digest = json_digest(_full(kind, key))
+        return Entry(self.root / kind / digest[:2] / digest, digest)
+
+
+def _full(kind: str, key: Mapping[str, object]) -> dict[str, object]:
+    return {"format": FORMAT, "kind": kind, **key}

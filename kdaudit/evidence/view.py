@@ -1,5 +1,6 @@
 """How suites see evidence: aligned rows, and the same kind for each subject."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -8,13 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions, Timings
-from kdaudit.results import Need, Where
+from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions, RowScores, Timings
+from kdaudit.results import Endpoint, Need, Where
 from kdaudit.stats.random import stream
 
 Role = Literal["student", "teacher", "baseline"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "baseline")
-Kind = Predictions | Timings
+Kind = Predictions | RowScores | Timings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """How a column was made of another one.
+
+    Attributes:
+        kind: of what: bands of a number, properties of words, periods of a time.
+        how: in a few words, for the auditor.
+        edges: where bands begin, rising.
+    """
+
+    kind: Literal["bands", "words", "periods"]
+    how: str
+    edges: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,15 +39,26 @@ class Category:
 
     Attributes:
         codes: (N,) index into ``values``; -1 where the cell is empty.
-        values: the distinct strings, sorted.
+        values: the distinct strings, sorted; bands and periods in their own order.
+        derived: how it was made, where the data do not hold it as it is.
     """
 
     codes: Ints
     values: tuple[str, ...]
+    derived: Derived | None = None
 
     def take(self, rows: Bools | Ints) -> "Category":
         """The same column on some of the rows; the values stay, so addresses stay."""
-        return Category(self.codes[rows], self.values)
+        return replace(self, codes=self.codes[rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a score per row means: which way is better, its least and its greatest value."""
+
+    better: Literal["higher", "lower"]
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +77,7 @@ class Rows:
         sensitive: likewise for fairness.
         training_counts: rows per class in the transfer split, or None where there is none.
         rejecting: indices of classes that mean "none of these": answering one claims nothing.
+        scores: by name, the scale of every declared score.
     """
 
     ids: npt.NDArray[np.object_]
@@ -63,9 +91,16 @@ class Rows:
     sensitive: tuple[tuple[str, ...], ...] = ()
     training_counts: Ints | None = None
     rejecting: tuple[int, ...] = ()
+    scores: Mapping[str, Scale] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def column(self, name: str) -> Category:
+        """An attribute; ``label`` is the class of each row where no attribute has that name."""
+        if name == "label" and name not in self.attributes:
+            return Category(self.label, self.classes)
+        return self.attributes[name]
 
     def take(self, rows: Bools) -> "Rows":
         """Some of the rows, still aligned."""
@@ -92,6 +127,16 @@ class Trio:
         kind: Kind | NotMeasured = getattr(self, role)
         return kind
 
+    def take(self, rows: Bools) -> "Trio":
+        """The same on some of the rows; timings are of requests, not of rows."""
+        parts = {
+            role: kind.take(rows)
+            if isinstance(kind := self.of(role), Predictions | RowScores)
+            else kind
+            for role in ROLES
+        }
+        return Trio(**parts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
@@ -102,18 +147,38 @@ class Evidence:
         level: two-sided level of every interval, 1 - 2 alpha.
         outside: the same view of the out-of-scope rows, or None without such rows.
         unlabelled: why findings that compare with labels cannot be had, or None.
+        validation: the validation split in scope, with predictions where a suite asked for them;
+            None without such rows. What is fitted is fitted there.
+        control: which control of the student's recipe the baseline is, or None.
+        changes: by variant, (N,) rows that it shows otherwise.
+        asked: codes that someone waits for, or None for all; a suite may leave out the others,
+            and with them every figure and note.
     """
 
     rows: Rows
     level: float
     outside: "Evidence | None" = None
     unlabelled: NotMeasured | None = None
+    validation: "Evidence | None" = None
+    control: str | None = None
+    changes: Mapping[str, Bools] = field(default_factory=dict)
     kinds: Mapping[Need, Trio] = field(default_factory=dict)
+    asked: frozenset[str] | None = None
+
+    def wants(self, *endpoints: Endpoint) -> bool:
+        """Whether someone waits for one of the endpoints."""
+        return self.asked is None or any(one.code in self.asked for one in endpoints)
 
     def __getitem__(self, need: Need) -> Trio:
         """Evidence of one kind; subjects without it are `NotMeasured`."""
-        missing = NotMeasured(f"no {need.kind} were recorded on the {need.split} split")
+        changed = "" if need.variant == "as-is" else f", {need.variant}"
+        missing = NotMeasured(f"no {need.kind} were recorded on the {need.split} split{changed}")
+        need = replace(need, optional=False)
         return self.kinds.get(need, Trio(student=missing, teacher=missing, baseline=missing))
+
+    def changed(self, variant: str) -> Bools:
+        """(N,) rows that a variant shows otherwise; none where it was not declared."""
+        return self.changes.get(variant, np.zeros(len(self.rows), dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +197,17 @@ def crossed(rows: Rows, columns: Sequence[str]) -> tuple[Ints, tuple[Where, ...]
 
     Args:
         rows: the rows.
-        columns: column names; several cross.
+        columns: names of attributes, or ``label``; several cross.
 
     Returns:
         (N,) group codes, -1 where a cell is empty, and the address of each group found in the
         data, sorted.
     """
-    parts = {name: rows.attributes[name] for name in sorted(columns)}
+    parts = {name: rows.column(name) for name in sorted(columns)}
     empty = np.any([part.codes < 0 for part in parts.values()], axis=0)
     shape = tuple(max(len(part.values), 1) for part in parts.values())
     flat = np.ravel_multi_index([np.maximum(part.codes, 0) for part in parts.values()], shape)
-    found = np.unique(flat[~empty])
+    found, codes = _renumbered(np.where(empty, -1, flat), math.prod(shape))
     wheres = tuple(
         tuple(
             (name, part.values[i])
@@ -150,5 +215,17 @@ def crossed(rows: Rows, columns: Sequence[str]) -> tuple[Ints, tuple[Where, ...]
         )
         for code in found
     )
-    codes = np.where(empty, -1, np.searchsorted(found, flat))
-    return codes.astype(np.int64), wheres
+    return codes, wheres
+
+
+def _renumbered(codes: Ints, size: int) -> tuple[Ints, Ints]:
+    """The codes below ``size`` in use, sorted, and each code's position among them; -1 stays."""
+    if size > 2 * len(codes):
+        found, position = np.unique(codes, return_inverse=True)
+        absent = np.count_nonzero(found < 0)
+        return found[absent:], position.astype(np.int64) - absent
+    # Counting takes a tenth of the time of sorting, where there is room for the counts.
+    found = np.flatnonzero(np.bincount(codes + 1, minlength=size + 1)[1:])
+    number = np.full(size + 1, -1, dtype=np.int64)
+    number[found] = np.arange(len(found))
+    return found, number[codes]

@@ -6,7 +6,7 @@ are the options of the subject's table in the audit file.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -38,12 +38,14 @@ class Answers:
         classes: what the columns of ``probabilities`` mean; for label-only files the labels seen.
         probabilities: (M, C) as in the file, unchecked, or None for a label-only file.
         labels: (M,) strings or None, for a label-only file.
+        scores: by name, (M,) numbers that someone computed per row; NaN where there is none.
     """
 
     ids: npt.NDArray[np.object_]
     classes: tuple[str, ...]
     probabilities: npt.NDArray[np.float64] | None
     labels: npt.NDArray[np.object_] | None
+    scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from kdaudit.data.audit_file import parse
-from kdaudit.errors import ConfigError, DamagedError, ModelError
+from kdaudit.errors import ConfigError, DamagedError, ModelError, writing
 from kdaudit.governance.digest import file_digest
 from kdaudit.lineage import Lineage
 from kdaudit.models.adapter import Columns, Outputs
@@ -235,13 +235,14 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     refuse_foreign(path)
     beside, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex}") for _ in range(2))
     try:
-        for name, data in files.items():
-            target = beside / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-        if path.exists():
-            path.rename(old)
-        beside.rename(path)
+        with writing(path):
+            for name, data in files.items():
+                target = beside / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            if path.exists():
+                path.rename(old)
+            beside.rename(path)
     finally:
         for rest in (beside, old):
             shutil.rmtree(rest, ignore_errors=True)

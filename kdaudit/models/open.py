@@ -38,7 +38,7 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
             raise ConfigError(f"[{role}]: {unknown('key', key, [*known, 'distill', 'threshold'])}")
         raise ConfigError(
             f"[{role}] names {len(named)} models ({', '.join(named) or 'none'}); "
-            f"give exactly one of: {', '.join(sorted(known))}"
+            f"give exactly one of: {', '.join(sorted([*known, 'distill']))}"
         )
     kind = named[0]
     source = table.options[kind]

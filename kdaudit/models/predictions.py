@@ -1,7 +1,8 @@
 """Saved predictions: a csv, Parquet or jsonl file of one subject's answers, made anywhere.
 
 ``id`` plus ``p_<class>`` for every class, or one ``score`` (two classes: the probability of the
-favourable one), or ``prediction`` (the label only).
+favourable one), or ``prediction`` (the label only). Columns ``score_<name>`` hold what someone
+computed per row, such as an error or a ranking's quality; alone or beside the answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,11 @@ import pandas as pd
 
 from kdaudit.data.columns import as_numbers, as_text, distinct, pick
 from kdaudit.data.readers import Source, read
-from kdaudit.errors import DataError, unknown
+from kdaudit.errors import DataError, examples
 from kdaudit.models.adapter import Answers
+
+PERCENT = 100
+SCORE = "score_"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,31 +51,64 @@ class PredictionsFile:
         column = id_column if id_column in table.columns else "id"
         ids = as_text(pick(table, column, "id", name))
         distinct(ids, name, column)
+        scores = {
+            str(c).removeprefix(SCORE): as_numbers(table[c], name)
+            for c in table.columns
+            if str(c).startswith(SCORE)
+        }
         columns = [str(c) for c in table.columns if str(c).startswith("p_")]
         if columns:
             values = np.column_stack([as_numbers(table[c], name) for c in columns])
             named = tuple(c.removeprefix("p_") for c in columns)
-            return Answers(ids=ids, classes=named, probabilities=values, labels=None)
+            return Answers(ids=ids, classes=named, probabilities=values, labels=None, scores=scores)
         if "score" in table.columns:
             return Answers(
                 ids=ids,
                 classes=self._two(classes),
                 probabilities=self._score(table),
                 labels=None,
+                scores=scores,
             )
         if "prediction" in table.columns:
             labels = as_text(table["prediction"])
             seen = tuple(sorted({label for label in labels if label is not None}))
-            return Answers(ids=ids, classes=seen, probabilities=None, labels=labels)
-        wanted = ["p_<class>", "score", "prediction"]
-        found = ", ".join(map(str, table.columns))
+            return Answers(ids=ids, classes=seen, probabilities=None, labels=labels, scores=scores)
+        if scores:
+            return Answers(ids=ids, classes=(), probabilities=None, labels=None, scores=scores)
         raise DataError(
             f"{name} has no answers: it needs a column p_<class> per class, or score, or "
-            f"prediction. {unknown('set of columns', found, wanted)}"
+            f"prediction. {self._found_instead(column)}"
         )
+
+    def _found_instead(self, id_column: str) -> str:
+        table = self.source.table
+        others = [str(name) for name in table.columns if name != id_column]
+        numeric = [name for name in others if _is_numeric(table[name])]
+        if len(numeric) > 1:
+            called = ", ".join(f"p_{name}" for name in numeric[:3])
+            more = f" and {len(numeric) - 3} more alike" if len(numeric) > 3 else ""
+            return (
+                f"If {examples(numeric)} hold the probabilities of the classes, call them "
+                f"{called}{more}"
+            )
+        return f"Besides the id it has {examples(others) or 'nothing'}"
 
     def _score(self, table: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         score = as_numbers(table["score"], self.source.name)
+        given = score[np.isfinite(score)]
+        outside = given[(given < 0) | (given > 1)]
+        if 2 * len(outside) > len(given):
+            percent = given.min() >= 0 and given.max() <= PERCENT
+            remedy = (
+                "Are these percentages? Divide them by 100"
+                if percent
+                else "Are these logits? Put them through a sigmoid"
+            )
+            raise DataError(
+                f"{self.source.name}: column 'score' must hold probabilities, between 0 and 1; "
+                f"{len(outside)} of {len(given)} are not, e.g. {outside[0]:.4g}. {remedy} before "
+                "saving them"
+            )
         return np.column_stack([score, 1 - score])
 
     def _two(self, classes: Sequence[str]) -> tuple[str, ...]:
@@ -82,3 +119,8 @@ class PredictionsFile:
                 "the labels, which must be two, or give p_<class> columns"
             )
         return tuple(classes)
+
+
+def _is_numeric(series: pd.Series) -> bool:
+    numbers = pd.to_numeric(series.astype(object), errors="coerce")
+    return bool(numbers.notna().any() and (numbers.notna() | series.isna()).all())

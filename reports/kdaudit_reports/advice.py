@@ -19,12 +19,18 @@ FAILED = {
     "HAL": "Let it decline: set a threshold on the validation split, and audit again.",
     "LAT": "Profile the student on the machine it ships to; a smaller student is another recipe.",
 }
+# Rates that are of rows of one label only: other rows would not help.
+LABELLED = {"FAI002": "a favourable label", "FAI003": "a label that is not favourable"}
 INVALID = "List the rows without a valid answer; each one counts as wrong until it is answered."
 OTHERWISE = "Read the finding and its suite's manual, change the student, and audit again."
 CRASHED = "Fix the crash and run again: a suite that crashed says nothing, and that is not a pass."
 AT_THE_LIMIT = (
     "More rows like these would not settle it. Improve the student, or argue for another limit "
     "before the next measurement."
+)
+TEACHER = (
+    "Improve the teacher first, or argue for another limit: a student that imitates it inherits "
+    "this."
 )
 MISSING = (
     "Supply what the reason names and run again. To take the check out of the contract is a "
@@ -64,8 +70,11 @@ def _not_evaluable(verdict: Verdict, finding: Finding | None) -> str:
     if not isinstance(verdict.measured, Estimate) or verdict.needed_n is None:
         return MISSING
     more = max(verdict.needed_n - verdict.measured.n, 1)
-    kind = f" with {place(finding.where)}" if finding is not None and finding.where else ""
-    return f"Add about {plural(more, 'row')}{kind} to the audit split."
+    kinds = []
+    if finding is not None:
+        kinds = [place(finding.where), LABELLED.get(finding.code, "")]
+    kind = " and ".join(filter(None, kinds))
+    return f"Add about {plural(more, 'row')}{kind and f' with {kind}'} to those that are audited."
 
 
 def _failed(check: Check, index: Index) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 from kdaudit.estimate import Estimate
 from kdaudit.results import Limit, Results
+from kdaudit.run import Run
 from kdaudit_reports.contract import Clause
 from kdaudit_reports.text import line, listing, plural
 
+WORN = 10  # students judged on the same rows, from which the card warns
 
-def caveats(results: Results, clauses: Sequence[Clause]) -> tuple[str, ...]:
+
+def caveats(results: Results, run: Run, clauses: Sequence[Clause]) -> tuple[str, ...]:
     """Sentences for the box under the decision; each is true of this audit."""
     rows = plural(results.data.rows, "audited row")
     told = [
@@ -29,6 +32,13 @@ def caveats(results: Results, clauses: Sequence[Clause]) -> tuple[str, ...]:
             "A margin compares the student with another model. Where that model is wrong or "
             "unfair, a student that copies it passes."
         )
+    if run.wear is not None and run.wear.students >= WORN:
+        told.append(
+            f"These rows have now judged {run.wear.students:,} students. The more are tried on the "
+            "same rows, the likelier one of them passes by luck: decide the next one on fresh rows."
+        )
+    if results.only is not None:
+        told.append("It speaks of the teacher alone, as the reference: no student was audited.")
     source = results.data.label_source or ""
     if source.startswith("model"):
         told.append(
@@ -93,7 +103,7 @@ Random draws are keyed by seed {seed} and the address of each finding, so anothe
 changes no number here.
 
 This card is rendered from results.json and run.json, which hold the unrounded numbers. The
-command kdaudit gate decides again from them, and kdaudit verify checks a sealed bundle.
+command kdaudit card renders it again, and refuses verdicts that do not follow from the findings.
 """
 
 

@@ -45,6 +45,8 @@ def consequences(results: Results, index: Index) -> tuple[Consequence, ...]:
         ("HAL003", _claimed),
         ("LAT001", _faster),
     )
+    if results.only is not None:
+        return (_silent("only the teacher was audited"),)
     made = []
     for code, make in makers:
         finding = index.findings.get(code)

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdaudit.estimate import Estimate
-from kdaudit.results import Check, Outcome, Results, Severity, Verdict
+from kdaudit.results import Check, Limit, Outcome, Results, Severity, Verdict
 from kdaudit_reports import limits, words
-from kdaudit_reports.advice import next_step
+from kdaudit_reports.advice import TEACHER, next_step
 from kdaudit_reports.held import allowed, is_floor, measured_text, pictures, quantity
 from kdaudit_reports.index import Index
 from kdaudit_reports.plots.drawing import Drawing
@@ -81,10 +81,25 @@ def clauses(results: Results, index: Index, room: float = 1.0) -> tuple[Clause, 
     for verdict in results.verdicts:
         members[verdict.check].append(verdict)
     each = max(int(BUDGET * room) // max(len(results.contract), 1), 1)
-    return tuple(
-        _clause(number, check, members[number], index, each)
+    made = tuple(
+        _clause(number, check, members[number], index, each, _whose(results, check))
         for number, check in enumerate(results.contract)
     )
+    return made if results.only is None else tuple(map(_of_one, made))
+
+
+def _of_one(clause: Clause) -> Clause:
+    """Advice on a student is none on the teacher."""
+    told = tuple(
+        replace(x, advice=TEACHER if x.outcome is Outcome.FAIL else x.advice if x.blocks else "")
+        for x in clause.open
+    )
+    return replace(clause, open=told)
+
+
+def _whose(results: Results, check: Check) -> str:
+    fixed = check.limit in (Limit.AT_MOST, Limit.AT_LEAST)
+    return results.only if results.only is not None and fixed else "student"
 
 
 def outcome_of(verdicts: list[Verdict]) -> Outcome:
@@ -100,7 +115,9 @@ def tally(verdicts: list[Verdict]) -> str:
     return ", ".join(f"{counts[o]:,} {words.COUNTED[o]}" for o in words.WORST_FIRST if counts[o])
 
 
-def _clause(number: int, check: Check, verdicts: list[Verdict], index: Index, room: int) -> Clause:
+def _clause(
+    number: int, check: Check, verdicts: list[Verdict], index: Index, room: int, who: str
+) -> Clause:
     finding = index.example(check.code)
     outcome = outcome_of(verdicts)
     ranked = sorted(
@@ -119,7 +136,7 @@ def _clause(number: int, check: Check, verdicts: list[Verdict], index: Index, ro
         metric=limits.metric(check.code, finding),
         outcome=outcome,
         word=words.OUTCOMES[outcome],
-        statement=limits.statement(check, finding),
+        statement=limits.statement(check, finding, who),
         quantity=quantity(check, finding),
         limit=allowed(check, finding),
         by=" and ".join(line(column) for column in check.each),

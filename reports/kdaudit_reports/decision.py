@@ -48,13 +48,15 @@ class Decision:
 
 def decision(results: Results, clauses: Sequence[Clause], index: Index) -> Decision:
     """Say what the exit code says, and why."""
+    clauses = [clause for clause in clauses if not _waits(results, clause)]
     blocking = [clause for clause in clauses if clause.blocking]
     ranked = sorted(blocking, key=lambda clause: words.WORST_FIRST.index(clause.outcome))
     unmet = [clause for clause in ranked if clause.outcome is not Outcome.PASS]
     # Where all are met, what was met is the reason.
     reasons = [*_crashes(results, index), *map(_reason, unmet or ranked)]
     most = MOST if unmet else MOST_MET
-    tone, headline = _headline(results, len(unmet), len(blocking))
+    say = _headline if results.only is None else _headline_of_one
+    tone, headline = say(results, len(unmet), len(blocking))
     warned = [c for c in clauses if not c.blocking and c.outcome is not Outcome.PASS]
     return Decision(
         tone=tone,
@@ -64,6 +66,12 @@ def decision(results: Results, clauses: Sequence[Clause], index: Index) -> Decis
         more=f"{len(reasons) - most:,} more in the contract below." if len(reasons) > most else "",
         warnings=_warnings(warned),
     )
+
+
+def _waits(results: Results, clause: Clause) -> bool:
+    """Whether a check waits for a student, where the teacher was audited alone."""
+    undecided = clause.outcome is Outcome.NOT_EVALUABLE and not clause.stops
+    return results.only is not None and undecided
 
 
 def _headline(results: Results, unmet: int, blocking: int) -> tuple[str, str]:
@@ -84,6 +92,20 @@ def _headline(results: Results, unmet: int, blocking: int) -> tuple[str, str]:
         met = f"all {checks} are met" if blocking > 1 else f"the {checks[2:]} is met"
         return "pass", f"May ship: {met}" if blocking else "May ship: no check was set to block"
     return "open", f"Not decided: {unmet:,} of {checks} {are} open"
+
+
+def _headline_of_one(results: Results, unmet: int, blocking: int) -> tuple[str, str]:
+    """Of the teacher alone: nothing is said of shipping."""
+    checks, are = plural(blocking, "blocking check"), "is" if unmet == 1 else "are"
+    if results.outcome is Outcome.ERROR or results.exit_code == ExitCode.CRASHED:
+        return _headline(results, unmet, blocking)
+    if results.outcome is Outcome.FAIL:
+        return "fail", f"The teacher misses fixed limits: {unmet:,} of {checks} {are} not met"
+    if results.outcome is Outcome.PASS:
+        return "pass", "The teacher meets the fixed limits; no student was audited"
+    if not unmet:
+        return "none", "No fixed limit could be held against the teacher alone"
+    return "open", f"Not decided for the teacher: {unmet:,} of {checks} {are} open"
 
 
 def _detail(blocking: Sequence[Clause]) -> str:

@@ -14,12 +14,13 @@ from kdaudit_reports.format import (
 from kdaudit_reports.text import line, listing
 
 
-def statement(check: Check, finding: Finding | None) -> str:
+def statement(check: Check, finding: Finding | None, who: str = "student") -> str:
     """What was agreed, in one sentence a release manager can read.
 
     Args:
         check: the declared limit.
         finding: any finding of its code, for the metric's name and unit; None if none was made.
+        who: whose number is held.
 
     >>> from kdaudit.results import Check, Limit
     >>> statement(Check(code="ACC001", limit=Limit.MARGIN, value=0.01), None)
@@ -43,7 +44,7 @@ def statement(check: Check, finding: Finding | None) -> str:
         case Limit.AT_LEAST:
             claim = f"must be at least {limit}"
     opening = scope(check)
-    subject = f"{'the' if opening else 'The'} student's {name}"
+    subject = f"{'the' if opening else 'The'} {who}'s {name}"
     return f"{opening}{subject} {claim}."
 
 

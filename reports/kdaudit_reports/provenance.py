@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kdaudit.results import InputFile, Results, Subject
-from kdaudit.run import Run
+from kdaudit.run import Run, Wear
 from kdaudit_reports.history import Pairs, pairs
 from kdaudit_reports.text import PROSE, clip, line, listing, plural, visible
 
@@ -98,7 +98,7 @@ def models(results: Results) -> tuple[Model, ...]:
     )
 
 
-def data(results: Results) -> Pairs:
+def data(results: Results, run: Run) -> Pairs:
     """The audited split in numbers."""
     told = results.data
     splits = (f"{name} {rows:,}" for name, rows in told.splits.items())
@@ -117,6 +117,8 @@ def data(results: Results) -> Pairs:
         ("rows per split", ", ".join(splits)),
         ("sensitive columns", _names(told.sensitive, 24)),
         ("slice columns", _names(told.slices, 24)),
+        ("lock", locked(results)),
+        ("test wear", "not counted" if run.wear is None else wear(run.wear)),
     )
     return tuple((name, line(value, PROSE) or "none") for name, value in pairs)
 
@@ -158,12 +160,14 @@ def rests(results: Results, run: Run) -> Pairs:
     if results.data.clusters is not None:
         rows += f" in {plural(results.data.clusters, 'cluster')}"
     models = f"{_name(results, 'teacher')} → {_name(results, 'student')}"
+    if results.only is not None:
+        models = f"{_name(results, results.only)}, the {results.only} alone"
     if not results.subjects:
         models = "none"
     pairs = [
-        ("Rows", f"{rows} of the audit split; {labels(results)}"),
+        ("Rows", f"{rows}{_of(results)}; {labels(results)}"),
         ("Data", f"{line(main.name, 60)}, sha256 {line(main.sha256)[:12]}…" if main else "none"),
-        ("Models", models),
+        ("Models" if results.only is None else "Model", models),
     ]
     if subject(results, "baseline") is not None:
         pairs.append(("Baseline", _name(results, "baseline")))
@@ -171,7 +175,38 @@ def rests(results: Results, run: Run) -> Pairs:
     pairs.append(
         ("Measured", line(run.started) + (f", kdaudit {line(version)}" if version else ""))
     )
+    if run.decided_by is not None:
+        pairs.append(("Decided again", line(run.decided_by, 300)))
+    if results.lock is not None:
+        pairs.append(("Lock", locked(results)))
+    if run.wear is not None:
+        pairs.append(("Test wear", wear(run.wear)))
     return tuple(pairs)
+
+
+def locked(results: Results) -> str:
+    """Whether contract and data were fixed before there were results."""
+    if results.lock is None:
+        return "no lock: nothing shows that the contract came before the results"
+    made, digest = line(results.lock.made), line(results.lock.digest)[:12]
+    return f"decided under a lock made at {made}, sha256 {digest}…"
+
+
+def wear(worn: Wear) -> str:
+    """How often the audited rows have decided."""
+    times = "once" if worn.decisions == 1 else f"{worn.decisions:,} times"
+    return f"this audit split has decided {times} ({plural(worn.students, 'student')})"
+
+
+def _of(results: Results) -> str:
+    """What the audited rows are a part of; without a declared split they are all there are."""
+    whole = _main_file(results)
+    audited = results.data.splits.get("audit", results.data.rows)
+    if whole is not None and whole.rows is not None:
+        split = audited < whole.rows
+    else:
+        split = set(results.data.splits) > {"audit"}
+    return " of the audit split" if split else ""
 
 
 def _main_file(results: Results) -> InputFile | None:

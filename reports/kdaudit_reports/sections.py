@@ -66,6 +66,7 @@ class Section:
     question: str
     error: str
     subjects: tuple[str, ...]
+    compared: bool
     columns: int
     together: tuple[Family, ...]
     folded: tuple[Family, ...]
@@ -90,8 +91,15 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
     kept = _kept(suite.findings, share, index)
     left = len(suite.findings) - len(kept)
     figures = suite.figures[:MOST_FIGURES]
-    marks = _footnotes(kept, baseline=baseline)
-    frame = _Frame(level=1 - 2 * results.alpha, index=index, baseline=baseline, marks=marks)
+    alone = results.only is not None
+    marks = _footnotes(kept, baseline=baseline, alone=alone)
+    frame = _Frame(
+        level=1 - 2 * results.alpha,
+        index=index,
+        baseline=baseline,
+        alone=alone,
+        marks=marks,
+    )
     families = [
         _family([f for f in kept if f.code == code], frame)
         for code in dict.fromkeys(finding.code for finding in kept)
@@ -102,8 +110,9 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
         title=topic.title,
         question=topic.question,
         error=line(suite.error, PROSE) if suite.error is not None else "",
-        subjects=("student", "teacher", *(("baseline",) if baseline else ())),
-        columns=6 + baseline,
+        subjects=_subjects(results, baseline=baseline),
+        compared=results.only is None,
+        columns=6 + baseline - 2 * (results.only is not None),
         together=tuple(family for family in families if len(family.rows) <= LONG),
         folded=tuple(family for family in families if len(family.rows) > LONG),
         footnotes=tuple((mark, sentence(told)) for told, mark in marks.items()),
@@ -116,6 +125,12 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
         if left
         else "",
     )
+
+
+def _subjects(results: Results, *, baseline: bool) -> tuple[str, ...]:
+    if results.only is not None:
+        return (results.only,)
+    return ("student", "teacher", *(("baseline",) if baseline else ()))
 
 
 def _kept(findings: Sequence[Finding], share: float, index: Index) -> list[Finding]:
@@ -137,21 +152,36 @@ class _Frame:
     level: float
     index: Index
     baseline: bool
+    alone: bool
     marks: Mapping[str, str]
 
 
-def _footnotes(findings: Sequence[Finding], *, baseline: bool) -> dict[str, str]:
+def _footnotes(findings: Sequence[Finding], *, baseline: bool, alone: bool) -> dict[str, str]:
     """Letters for reasons and notes that would otherwise be printed again and again."""
+    rows = [
+        (f.student,)
+        if alone
+        else (f.student, f.teacher, f.difference, *((f.baseline,) if baseline else ()))
+        for f in findings
+    ]
     reasons = Counter(
         line(side.reason, PROSE)
-        for f in findings
-        for side in (f.student, f.teacher, f.difference, *((f.baseline,) if baseline else ()))
+        for sides in rows
+        if not _absent(sides)  # then the reason stands in the row, without a mark
+        for side in sides
         if isinstance(side, NotMeasured)
     )
     notes = Counter(line(finding.note, PROSE) for finding in findings if finding.note)
     often = [f"not measured: {reason}" for reason, times in reasons.items() if times > 2]
     often += [note for note, times in notes.items() if times > 1]
     return dict(zip(often, ascii_lowercase, strict=False))
+
+
+def _absent(sides: Sequence[Measurement]) -> str:
+    """The one reason why none of a finding's numbers was measured; empty if any was."""
+    reasons = {side.reason for side in sides if isinstance(side, NotMeasured)}
+    nothing = len(reasons) == 1 and all(isinstance(side, NotMeasured) for side in sides)
+    return line(reasons.pop(), PROSE) if nothing else ""
 
 
 def _family(findings: Sequence[Finding], frame: _Frame) -> Family:
@@ -191,8 +221,8 @@ def _row(finding: Finding, scale: Scale, frame: _Frame) -> Row:
         *([(finding.baseline, scale, ())] if frame.baseline else []),
         (finding.difference, _difference(scale, finding.better), near.difference),
     ]
-    reasons = {m.reason for m, _, _ in sides if isinstance(m, NotMeasured)}
-    nothing = len(reasons) == 1 and all(isinstance(m, NotMeasured) for m, _, _ in sides)
+    if frame.alone:
+        sides = sides[:1]  # the teacher stands in the student's place, and nobody beside it
     known = [m for m, _, _ in sides if isinstance(m, Estimate)]
     return Row(
         anchor=frame.index.anchors[finding.address],
@@ -203,7 +233,7 @@ def _row(finding: Finding, scale: Scale, frame: _Frame) -> Row:
         cells=tuple(_cell(m, s, limits, frame) for m, s, limits in sides),
         n=" / ".join(f"{n:,}" for n in dict.fromkeys(m.n for m in known)),
         method=_method(finding),
-        absent=line(reasons.pop(), PROSE) if nothing else "",
+        absent=_absent([m for m, _, _ in sides]),
     )
 
 

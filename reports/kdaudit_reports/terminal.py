@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from kdaudit.results import Results
+from kdaudit.results import Outcome, Results
 from kdaudit.run import Run
 from kdaudit_reports.contract import Clause, Line, clauses
 from kdaudit_reports.decision import decision
@@ -69,7 +69,8 @@ def _open(clause: Clause, open_line: Line) -> Iterator[str]:
         told = f"{open_line.measured} {open_line.quantity}" if open_line.n else "not measured"
         yield f"  {open_line.word:<{WORD - 2}}{place}: {told}"
     yield f"{indent}{open_line.reason}"
-    if open_line.advice and open_line.blocks:
+    small = open_line.outcome is Outcome.NOT_EVALUABLE and not open_line.blocks
+    if open_line.advice and not small:  # small members are listed, and nobody waits for them
         yield f"{indent}Next: {open_line.advice}"
 
 

@@ -92,8 +92,12 @@ ENDPOINTS = {
     "SLC002": Endpoint("class recall", "share of rows", HIGHER),
     "SLC003": Endpoint("recall by class frequency", "share of rows", HIGHER),
     "FAI001": Endpoint("selection-rate contrast", "share of rows", ZERO),
-    "FAI002": Endpoint("true-positive-rate contrast", "share of rows", ZERO),
-    "FAI003": Endpoint("false-positive-rate contrast", "share of rows", ZERO),
+    "FAI002": Endpoint(
+        "true-positive-rate contrast", "share of rows with a favourable label", ZERO
+    ),
+    "FAI003": Endpoint(
+        "false-positive-rate contrast", "share of rows with a label that is not favourable", ZERO
+    ),
     "FAI004": Endpoint("accuracy contrast", "share of rows", ZERO),
     "FAI005": Endpoint("fidelity contrast", "share of rows", ZERO),
     "HAL001": Endpoint("incorrect answers", "share of rows", LOWER),

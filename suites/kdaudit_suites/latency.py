@@ -76,6 +76,10 @@ Noise = tuple[str, ...]
 
 TIMINGS = Need(kind="timings")
 OF_PAIR = NotMeasured("a speed-up is of the pair")
+NOTHING_TO_LOAD = (
+    "it takes a model to load, of the teacher and of the student; recorded answers have no size, "
+    "memory or weights"
+)
 MOST_POINTS = 200
 WEIGHTS = {
     LAT003: ("bytes", "bytes counted", ""),
@@ -116,8 +120,8 @@ class Latency:
         if not isinstance(timings, Timings):
             reason = absence(timings).reason
             percentiles = [not_measured(LAT002, _where(p), reason) for p in self.percentiles]
-            others = [not_measured(code, (), reason) for code in self.codes if code is not LAT002]
-            return result(self, [*others, *percentiles])
+            weights = [not_measured(code, (), NOTHING_TO_LOAD) for code in WEIGHTS]
+            return result(self, [not_measured(LAT001, (), reason), *percentiles, *weights])
         noise = (*timings.noisy, *_unsteady(timings))
         found = [
             speed_up(timings, evidence.level),

@@ -106,6 +106,37 @@ SWAP = {"p_benign": "p_malignant", "p_malignant": "p_benign"}
 SCORE = 'positive = "malignant"\n'
 
 
+def percent(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(p_benign=100 * t.p_benign, p_malignant=100 * t.p_malignant)
+
+
+def rounded(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(p_benign=0.98 * t.p_benign, p_malignant=0.98 * t.p_malignant)
+
+
+def zeros_in_front(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(id=t.id.map("{:04d}".format))
+
+
+def decimals(tables: Tables) -> None:
+    number = {"benign": "0.0", "malignant": "1.0"}
+    tables["data"] = tables["data"].assign(label=tables["data"].label.map(number))
+    both(lambda t: t.rename(columns={"p_benign": "p_0", "p_malignant": "p_1"}))(tables)
+
+
+def labels_with_decimals(tables: Tables) -> None:
+    number = {"benign": 0, "malignant": 1}
+    tables["data"] = tables["data"].assign(label=tables["data"].label.map(number))
+    for name, kind in (("teacher", int), ("student", float)):
+        answer = (tables[name].p_malignant > 0.5).astype(kind)
+        tables[name] = tables[name][["id"]].assign(prediction=answer)
+
+
+def positions(tables: Tables) -> None:
+    tables["data"] = tables["data"].drop(columns="id")
+    both(lambda t: t.assign(id=range(len(t))))(tables)
+
+
 def scores(t: pd.DataFrame) -> pd.DataFrame:
     return t.assign(score=t.p_malignant)[["id", "score"]]
 
@@ -132,7 +163,7 @@ CASES = [
         ("'bin'", "Did you mean 'bins'"),
         (("[teacher]", "[suites.calibration]\nbin = 3\n[teacher]"),),
     ),
-    Case("unknown-code", 2, ("'ACC01'", "Did you mean 'ACC001'"), (("ACC001", "ACC01"),)),
+    Case("unknown-code", 2, ("'AC001'", "Did you mean 'ACC001'"), (("ACC001", "AC001"),)),
     Case(
         "unknown-slice-column",
         2,
@@ -189,6 +220,18 @@ CASES = [
         2,
         ("[student]", "exactly one"),
         (('predictions = "student.csv"', 'predictions = "student.csv"\npath = "x"'),),
+    ),
+    Case(
+        "no-model",
+        2,
+        ("[student]", "distill, path, predictions"),
+        (('predictions = "student.csv"', ""),),
+    ),
+    Case(
+        "distilled-and-recorded",
+        2,
+        ("student", "distill", "take predictions out"),
+        (('"student.csv"', '"student.csv"\ndistill = "recipe.toml"'),),
     ),
     Case("missing-file", 2, ("nowhere.csv",), (("student.csv", "nowhere.csv"),)),
     Case("folder-for-a-file", 2, ("is a folder",), (('"student.csv"', '"."'),)),
@@ -258,6 +301,64 @@ CASES = [
     Case("a-few-nan", 1, ("ACC003",), (), student(lambda t: nan_in(t, 20))),
     Case("all-nan", 2, ("student.csv", "fewer than half"), (), student(lambda t: nan_in(t, 999))),
     Case("logits", 2, ("student.csv", "Are these logits? Apply softmax"), (), student(logits)),
+    Case("percent", 2, ("student.csv", "[80, 20]", "Divide them by 100"), (), student(percent)),
+    Case("rounded", 2, ("student.csv", "sum to 1", "more digits"), (), student(rounded)),
+    Case(
+        "score-in-percent",
+        2,
+        ("student.csv", "'score'", "Divide them by 100"),
+        (),
+        both(lambda t: scores(t).assign(score=100 * t.p_malignant)),
+    ),
+    Case(
+        "score-as-a-logit",
+        2,
+        ("student.csv", "'score'", "-5.5", "sigmoid"),
+        (),
+        both(lambda t: scores(t).assign(score=-5.5)),
+    ),
+    Case(
+        "zeros-in-front-lost",
+        2,
+        ("student.csv", "'0' is '0000' there", "dtype=str"),
+        (),
+        lambda t: t.update(data=zeros_in_front(t["data"]), teacher=zeros_in_front(t["teacher"])),
+    ),
+    Case(
+        "zeros-in-front-added",
+        2,
+        ("student.csv", "'0000' is '0' there", "dtype=str"),
+        (),
+        student(zeros_in_front),
+    ),
+    Case(
+        "ids-without-an-id-column",
+        2,
+        ("student.csv", "'000000000000'", "name it as id"),
+        (('id = "id"\n', ""),),
+        positions,
+    ),
+    Case(
+        "classes-without-prefix",
+        2,
+        ("student.csv", "'benign', 'malignant'", "call them p_benign, p_malignant"),
+        (),
+        student(lambda t: t.rename(columns=lambda name: str(name).removeprefix("p_"))),
+    ),
+    Case(
+        "labels-with-decimals",
+        2,
+        ("data.csv", "'0.0'", "as '0'", 'rename = { "0" = "0.0" }'),
+        (("malignant", "1.0"),),
+        decimals,
+    ),
+    Case(
+        "answers-with-decimals",
+        2,
+        ("student.csv", "data.csv", "as '0.0'", 'rename = { "0.0" = "0" }'),
+        (("malignant", "1"),),
+        labels_with_decimals,
+    ),
     Case(
         "wrong-class-order",
         2,
@@ -372,3 +473,27 @@ def test_an_audit_file_that_is_missing_or_a_folder_is_named(
     assert (missing.code, "kdaudit init" in missing.err) == (2, True)
     folder = kdaudit("run", tmp_path)
     assert (folder.code, "is a folder" in folder.err) == (2, True)
+
+
+RECIPE = 'audit = "audit.toml"\n[student]\nfactory = "model:f"\n[objectives.hard]\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("run", "recipe.toml"), "kdaudit distill {}/recipe.toml"),
+        (("audit", "recipe.toml"), "kdaudit run {}/audit.toml"),
+        (("distill", "audit.toml"), "kdaudit run {}/audit.toml"),
+        (("distill", "nowhere.toml"), "docs/recipes.md"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_given_to_the_wrong_command_names_the_right_one(
+    words: tuple[str, str], meant: str, tmp_path: Path, kdaudit: Callable[..., Any]
+) -> None:
+    (tmp_path / "audit.toml").write_text(AUDIT, "utf-8")
+    (tmp_path / "recipe.toml").write_text(RECIPE, "utf-8")
+    said = kdaudit(words[0], tmp_path / words[1])
+    assert said.code == 2
+    assert meant.format(tmp_path) in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.toml", "recipe.toml"]

@@ -25,8 +25,8 @@ def blocks(page: Path) -> list[dict[str, str]]:
     return [match.groupdict() for match in BLOCK.finditer(page.read_text("utf-8"))]
 
 
-def marked(mark: str) -> str:
-    (body,) = [b["body"] for b in blocks(PAGES[0]) if b["mark"] == mark]
+def marked(mark: str, page: Path = PAGES[0]) -> str:
+    (body,) = [b["body"] for b in blocks(page) if b["mark"] == mark]
     return body
 
 
@@ -49,6 +49,24 @@ def test_the_quick_start_of_the_readme_gives_the_exit_code_it_states(tmp_path: P
         check=True,
     )
     assert "Tango score" in notebook.stdout
+
+
+def test_the_smallest_recipe_trains_and_is_audited_as_the_page_says(tmp_path: Path) -> None:
+    for name in ("audit.toml", "model.py", "teacher.toml", "student.toml"):
+        (tmp_path / name).write_text(marked(name, ROOT / "docs" / "recipes.md"), "utf-8")
+    for command, code, last in (
+        (("distill", "student.toml"), 0, "model folder: runs/student"),
+        (("run", "audit.toml"), 0, "PASS card: kdaudit-out/iris/card.html"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "kdaudit", *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert done.stdout.splitlines()[-1] == last
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -10,7 +10,7 @@ from kdaudit.evidence import align
 from kdaudit.models.adapter import Answers
 
 IDS = np.array(["a", "b", "c", "d"], dtype=object)
-ALL = frozenset([*"abcdefg"])
+ALL = np.array([*"abcdefg"], dtype=object)
 
 
 def answers(

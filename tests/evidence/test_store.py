@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kdaudit.errors import ConfigError, DamagedError, ExitCode
+from kdaudit.errors import ConfigError, DamagedError, DataError, ExitCode
 from kdaudit.evidence.store import Entry, Store, write_atomically
 
 KEY = {"model": {"sha256": "abc"}, "split": "audit"}
@@ -118,7 +118,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match=rf"{tmp_path} cannot be written \(No space"):
         write_atomically(path, b"new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,11 +1,12 @@
 """The card as a reader's browser shows it: on a desk, on a phone, at night, on paper."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kdaudit.results import Results
+from kdaudit.results import Figure, Results
 from kdaudit.run import Run
 from kdaudit_reports import html
 from tests.reports.chromium import Browser
@@ -53,6 +54,35 @@ def test_the_first_screen_says_whether_it_may_ship_and_why(
 def test_the_page_never_scrolls_sideways(width: int, page: Browser) -> None:
     page.screen(width, 844, phone=width < 700)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_table_of_five_columns_fits_a_phone(
+    page: Browser, results: Results, run: Run, tmp_path: Path
+) -> None:
+    errors = Figure(
+        name="expected-calibration-error",
+        chart="table",
+        title="Expected calibration error",
+        columns=("subject", "rows answered", "equal mass", "equal width"),
+        rows=(("baseline", 16_281, 0.00959321, 0.00497783),),
+    )
+    weights = Figure(
+        name="footprint",
+        chart="table",
+        title="What each model weighs",
+        columns=("subject", "parameters", "bytes", "peak memory", "memory before loading"),
+        rows=(("teacher", 77_314, 313_177, 247_451_648, 45_031_424),),
+    )
+    suite = replace(results.suites[0], figures=(errors, weights))
+    path = tmp_path / "tables.html"
+    path.write_text(html.render(replace(results, suites=(suite,)), run), encoding="utf-8")
+    page.screen(390, 844, phone=True)
+    page.open(path)
+    clipped = page.evaluate(
+        "[...document.querySelectorAll('figure .scroll')]"
+        ".filter(box => box.scrollWidth > box.clientWidth).length"
+    )
+    assert clipped == 0
 
 
 def test_dark_readers_get_a_dark_page(page: Browser) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import kdaudit_reports
+from kdaudit.estimate import NotMeasured
 from kdaudit.results import Check, Finding, Limit, Outcome, Results, SuiteResult, Verdict
 from kdaudit.run import Run
 from kdaudit_reports import html
@@ -84,6 +85,38 @@ def test_ids_are_unique_and_every_link_leads_somewhere(results: Results, run: Ru
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
     for names in re.findall(r'aria-labelledby="([^"]+)"', page):
         assert set(names.split()) <= set(ids)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_every_footnote_is_referred_to(*, measured: bool, results: Results, run: Run) -> None:
+    absent = NotMeasured("no row is out of scope")
+    finding = replace(
+        results.finding("HAL001"),
+        student=absent if not measured else results.finding("HAL001").student,
+        teacher=absent,
+        baseline=absent,
+        difference=absent,
+    )
+    suite = replace(
+        results.suites[0], suite="hallucination", codes=("HAL001",), findings=(finding,)
+    )
+    card = html.render(replace(results, suites=(suite,)), run)
+    section = re.search(r'<section id="suite-hallucination".*?</section>', card, re.DOTALL)
+    assert section is not None
+    notes = re.findall(r'<p class="footnotes">.*?</p>', section[0])
+    assert len(notes) == measured
+    for mark in re.findall(r"<sup>(\w)</sup>", "".join(notes)):
+        assert section[0].count(f"<sup>{mark}</sup>") > 1
+
+
+def test_a_model_audited_alone_has_no_footnotes_about_columns_that_are_not_shown(
+    results: Results, run: Run
+) -> None:
+    absent = NotMeasured("it was audited alone")
+    one = replace(results.finding("HAL001"), teacher=absent, baseline=absent, difference=absent)
+    suite = replace(results.suites[0], codes=("HAL001",), findings=(one,), notes=())
+    card = html.render(replace(results, suites=(suite,), only="teacher"), run)
+    assert '<p class="footnotes">' not in card
 
 
 def test_every_drawing_has_a_title_and_a_description(results: Results, run: Run) -> None:
