@@ -1,23 +1,28 @@
 """From frames and aligned predictions to the evidence that suites are given."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from kdaudit.basis import Subject
 from kdaudit.data.dataset import Dataset
+from kdaudit.data.frame import Frame
+from kdaudit.data.variants import which_changed
 from kdaudit.declared import crosses
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Kind, Rows, Trio
+from kdaudit.evidence.labels import unlabelled
+from kdaudit.evidence.view import Evidence, Kind, Rows, Scale, Trio
 from kdaudit.plan import Plan
 from kdaudit.results import Need
 from kdaudit.subjects import label_codes
 
 PREDICTIONS = Need(kind="predictions")
 TIMINGS = Need(kind="timings")
+VALIDATION = Need(kind="predictions", split="validation")
 
 
 def assemble(
@@ -26,14 +31,78 @@ def assemble(
     classes: tuple[str, ...],
     subjects: Mapping[Subject, Predictions | NotMeasured],
     timings: Kind | NotMeasured,
+    others: Mapping[Need, Trio] | None = None,
 ) -> Evidence:
     """The rows in scope and out of it, with each subject's evidence.
+
+    Args:
+        plan: what was asked for.
+        dataset: the rows.
+        classes: of all subjects.
+        subjects: their predictions on the audited rows.
+        timings: of the pair.
+        others: predictions on the validation split and on changed rows.
 
     Raises:
         ConfigError: if no row is in scope.
     """
-    data, frame = plan.file.data, dataset.frame("audit")
-    rows = Rows(
+    data, frame, others = plan.file.data, dataset.frame("audit"), others or {}
+    rows = _rows(plan, dataset, frame, classes)
+    timed = Trio(
+        student=timings, teacher=timings, baseline=NotMeasured("only teacher and student are timed")
+    )
+    kinds = {
+        PREDICTIONS: Trio(
+            student=subjects["student"], teacher=subjects["teacher"], baseline=subjects["baseline"]
+        ),
+        TIMINGS: timed,
+    }
+    kinds |= {need: trio for need, trio in others.items() if need.split == "audit"}
+    changes = {
+        name: which_changed(frame.inputs, name, data)
+        for name in {need.variant for need in others} - {PREDICTIONS.variant}
+    }
+    outside = frame.out_of_scope
+    if outside.all():
+        raise ConfigError(
+            f"[data] out_of_scope = {data.out_of_scope!r} takes in every audited row; none is left"
+        )
+    level = 1 - 2 * plan.file.audit.alpha
+
+    def view(keep: Bools) -> Evidence:
+        return Evidence(
+            rows=rows.take(keep),
+            level=level,
+            kinds={need: trio.take(keep) for need, trio in kinds.items()},
+            changes={name: moved[keep] for name, moved in changes.items()},
+        )
+
+    inside = view(~outside)
+    return replace(
+        inside,
+        outside=view(outside) if outside.any() else None,
+        unlabelled=unlabelled(inside),
+        validation=_validation(plan, dataset, classes, others.get(VALIDATION)),
+        control=None if plan.file.baseline is None else plan.file.baseline.control,
+    )
+
+
+def _validation(
+    plan: Plan, dataset: Dataset, classes: tuple[str, ...], trio: Trio | None
+) -> Evidence | None:
+    """The validation rows in scope, or None where there are none or nobody asked for them."""
+    frame = dataset.frames.get("validation")
+    if frame is None or trio is None or frame.out_of_scope.all():
+        return None
+    keep = ~frame.out_of_scope
+    rows = _rows(plan, dataset, frame, classes).take(keep)
+    level = 1 - 2 * plan.file.audit.alpha
+    return Evidence(rows=rows, level=level, kinds={PREDICTIONS: trio.take(keep)})
+
+
+def _rows(plan: Plan, dataset: Dataset, frame: Frame, classes: tuple[str, ...]) -> Rows:
+    data = plan.file.data
+    return Rows(
         ids=frame.ids,
         label=label_codes(frame, classes),
         classes=classes,
@@ -41,54 +110,27 @@ def assemble(
         weight=frame.weight,
         cluster=frame.cluster,
         attributes=frame.attributes,
-        slices=crosses(plan.contract, data.slices),
-        sensitive=crosses(plan.contract, data.sensitive),
+        slices=_slices(plan),
+        sensitive=crosses(
+            plan.contract,
+            data.sensitive,
+            values={name: len(frame.attributes[name].values) for name in data.sensitive},
+        ),
         training_counts=_training_counts(dataset, classes),
+        scores={
+            name: Scale(better=one.better, low=one.low, high=one.high)
+            for name, one in data.scores.items()
+        },
         rejecting=tuple(i for i, name in enumerate(classes) if name == data.out_of_scope),
     )
-    level = 1 - 2 * plan.file.audit.alpha
-    timed = Trio(
-        student=timings, teacher=timings, baseline=NotMeasured("only teacher and student are timed")
-    )
-
-    def view(part: Rows, keep: Bools) -> Evidence:
-        trio = Trio(
-            **{r: s if isinstance(s, NotMeasured) else s.take(keep) for r, s in subjects.items()}
-        )
-        return Evidence(rows=part, level=level, kinds={PREDICTIONS: trio, TIMINGS: timed})
-
-    outside = frame.out_of_scope
-    if outside.all():
-        raise ConfigError(
-            f"[data] out_of_scope = {data.out_of_scope!r} takes in every audited row; none is left"
-        )
-    inside = view(rows.take(~outside), ~outside)
-    return Evidence(
-        rows=inside.rows,
-        level=level,
-        outside=view(rows.take(outside), outside) if outside.any() else None,
-        unlabelled=_unlabelled(inside),
-        kinds=inside.kinds,
-    )
 
 
-def _unlabelled(evidence: Evidence) -> NotMeasured | None:
-    """Why labels cannot be compared with, if they cannot."""
-    rows = evidence.rows
-    if len(np.unique(rows.label)) < 2:
-        only = rows.classes[int(rows.label[0])]
-        return NotMeasured(
-            f"every audited row has the label {only!r}; one class says nothing of the others"
-        )
-    teacher = evidence[PREDICTIONS].teacher
-    if isinstance(teacher, Predictions):
-        answered = teacher.valid
-        if answered.any() and np.array_equal(teacher.answer[answered], rows.label[answered]):
-            return NotMeasured(
-                "the labels equal the teacher's answers on every row: they would measure "
-                "imitation, not truth; label the rows independently"
-            )
-    return None
+def _slices(plan: Plan) -> tuple[tuple[str, ...], ...]:
+    """What slices are made of: the columns for them, and whatever a check of slices asks for."""
+    codes = {e.code for suite in plan.suites for e in suite.codes if "@slices" in e.keys}
+    asked = [check for check in plan.contract if check.code in codes]
+    data = plan.file.data
+    return crosses(asked, data.slice_columns, also=(*data.sensitive, "label"))
 
 
 def _training_counts(dataset: Dataset, classes: tuple[str, ...]) -> Ints | None:

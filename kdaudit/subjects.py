@@ -1,25 +1,33 @@
 """The audited models: opened, asked once on the audit split, and named by what they rest on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import DataTable, SubjectTable
 from kdaudit.data.dataset import Dataset
-from kdaudit.data.frame import Frame
+from kdaudit.data.frame import Frame, row_digests
+from kdaudit.data.variants import AS_IS, changed
 from kdaudit.errors import DataError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
-from kdaudit.evidence.kinds import Floats, Predictions
-from kdaudit.evidence.record import Progress, record
+from kdaudit.evidence.kinds import Floats, Predictions, RowScores
+from kdaudit.evidence.record import record
+from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Runnable
 from kdaudit.models.open import Opened
+from kdaudit.plan import Plan
+from kdaudit.progress import Advance
+from kdaudit.results import Need
 from kdaudit.results import Subject as Identity
+
+PREDICTIONS = Need(kind="predictions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +40,7 @@ class Asked:
         classes: its own class names.
         probabilities: (N, C), NaN rows invalid; or None for labels only.
         labels: (N,) strings, or None.
+        scores: by name, (N,) numbers per row, NaN where there is none.
         evidence: digest of the evidence.
         predicted: rows the model ran on just now.
     """
@@ -43,24 +52,40 @@ class Asked:
     labels: npt.NDArray[np.object_] | None
     evidence: str
     predicted: int
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it says what class a row is, and not only a score."""
+        return self.probabilities is not None or self.labels is not None
 
 
-def ask(  # what asking takes
+def ask(
     role: Subject,
-    table: SubjectTable,
     opened: Opened,
+    plan: Plan,
     dataset: Dataset,
-    data: DataTable,
     store: Store | None,
-    progress: Progress,
+    progress: Advance,
+    need: Need = PREDICTIONS,
 ) -> Asked:
-    """Ask one subject every audited row, or read its recorded answers.
+    """Ask one subject every row of a split, or read its recorded answers.
+
+    Args:
+        role: whose place it takes.
+        opened: its model.
+        plan: the audit.
+        dataset: the rows.
+        store: where evidence is kept.
+        progress: called with the number of rows done since the last call.
+        need: which split, and how its rows are changed before a model is shown them.
 
     Raises:
         DataError: for answers that do not fit the data.
         ModelError: for a model that does not answer as it should.
     """
-    frame = dataset.frame("audit")
+    data, table = plan.file.data, getattr(plan.file, role)
+    frame = dataset.frames[need.split]  # type: ignore[index]
     who = f"[{role}] {opened.name}"
     adapter = opened.adapter
     if isinstance(adapter, Runnable):
@@ -68,8 +93,15 @@ def ask(  # what asking takes
             raise DataError(f"{who}: a model can only be run from an audit file")
         if not frame.inputs:
             raise DataError(f"{who}: name the columns the model is shown as `inputs` under [data]")
+        inputs = changed(frame.inputs, need.variant, data)
         recording = record(
-            adapter, frame.inputs, frame.rows(), split="audit", store=store, progress=progress
+            adapter,
+            inputs,
+            row_digests(inputs, len(frame)),
+            split=need.split,
+            variant=need.variant,
+            store=store,
+            progress=progress,
         )
         probabilities, _ = align.probabilities_of(recording.values, recording.space, who)
         return Asked(
@@ -80,6 +112,11 @@ def ask(  # what asking takes
             labels=None,
             evidence=recording.digest,
             predicted=recording.computed,
+        )
+    if need.variant != AS_IS:
+        raise DataError(
+            f"{who} holds answers to the rows as they are; name a model that can be run to see it "
+            f"on the {need.variant} rows"
         )
     answers = adapter.answers(data.id or "id", _two_classes(frame, data))
     placed = align.from_answers(answers, frame.ids, dataset.all_ids, who)
@@ -95,6 +132,7 @@ def ask(  # what asking takes
         labels=placed.labels,
         evidence=adapter.identity()["sha256"],
         predicted=0,
+        scores=placed.scores,
     )
 
 
@@ -103,10 +141,26 @@ def agree(
 ) -> tuple[tuple[str, ...], dict[Subject, Predictions | NotMeasured]]:
     """One set of classes for all subjects, and everyone's predictions in its order.
 
+    Where all files hold scores per row and no answers, there are no classes.
+
     Raises:
         DataError: for class sets that differ, labels no subject knows, a favourable class that
             does not exist, classes in another order, or too few valid answers.
     """
+    everyone: dict[Subject, Predictions | NotMeasured] = dict.fromkeys(
+        ORDER, NotMeasured("the audit has no baseline")
+    )
+    for role, one in asked.items():
+        if not one.answers:
+            everyone[role] = NotMeasured(f"{one.opened.name} holds scores per row, not answers")
+    asked = {role: one for role, one in asked.items() if one.answers}
+    if not asked:
+        if not data.scores:
+            raise DataError(
+                "the subjects' files hold columns score_NAME and no answers; say what they mean "
+                'under [data.scores.NAME]: better = "higher", low = 0, high = 1'
+            )
+        return (), everyone
     named = {
         role: [one.table.rename.get(name, name) for name in one.classes]
         for role, one in asked.items()
@@ -114,11 +168,13 @@ def agree(
     # The teacher says what the classes are; who differs from it is named below.
     by_teacher: tuple[Subject, ...] = ("teacher", "student", "baseline")
     full = [set(named[r]) for r in by_teacher if r in asked and asked[r].labels is None]
-    assert frame.labels is not None
-    labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
+    labels = _labels(frame)
+    for role, names in named.items():
+        align.refuse_other_spelling(names, labels, f"[{role}] {asked[role].opened.name}", data.path)
     classes = full[0] if full else labels.union(*map(set, named.values()))
     strange = sorted(labels - classes)
     if strange:
+        assert frame.labels is not None
         count = int(np.isin(frame.labels, strange).sum())
         raise DataError(
             f"{data.path}: {count} rows have the label {examples(strange)}, which is no class of "
@@ -129,37 +185,83 @@ def agree(
         if favourable not in classes:
             raise DataError(f"[data] positive: {unknown('class', favourable, classes)}")
     order = tuple(sorted(classes))
-    everyone: dict[Subject, Predictions | NotMeasured] = dict.fromkeys(
-        ORDER, NotMeasured("the audit has no baseline")
-    )
-    codes = label_codes(frame, order)
+    named_predictions: dict[str, Predictions] = {}
     for role, one in asked.items():
-        who = f"[{role}] {one.opened.name}"
-        subject = align.predictions(
-            probabilities=one.probabilities,
-            labels=one.labels,
-            given=one.classes,
-            classes=order,
-            rename=one.table.rename,
-            threshold=one.table.threshold,
-            positive=data.positive,
-            who=who,
+        everyone[role] = named_predictions[f"[{role}] {one.opened.name}"] = aligned(
+            role, one, order, frame, data
         )
-        align.refuse_too_few(subject, frame.ids, who)
-        align.refuse_mixed_up_classes(subject, codes, who)
-        everyone[role] = subject
+    refuse_shuffled(named_predictions, label_codes(frame, order))
     return order, everyone
 
 
+def scored(
+    asked: Mapping[Subject, Asked], data: DataTable
+) -> dict[Subject, RowScores | NotMeasured]:
+    """Everyone's declared scores per row; one off its scale is none.
+
+    Raises:
+        DataError: for a file that lacks a declared score.
+    """
+    everyone: dict[Subject, RowScores | NotMeasured] = dict.fromkeys(
+        ORDER, NotMeasured("the audit has no baseline")
+    )
+    for role, one in asked.items():
+        if isinstance(one.opened.adapter, Runnable):
+            everyone[role] = NotMeasured("a model that is run here answers; it has no scores")
+            continue
+        lacking = sorted(set(data.scores) - set(one.scores))
+        if lacking:
+            raise DataError(
+                f"[{role}] {one.opened.name} lacks the column score_{lacking[0]}, which "
+                f"[data.scores.{lacking[0]}] declares"
+            )
+        everyone[role] = RowScores(
+            values={
+                name: np.where(
+                    (one.scores[name] >= scale.low) & (one.scores[name] <= scale.high),
+                    one.scores[name],
+                    np.nan,
+                )
+                for name, scale in data.scores.items()
+            }
+        )
+    return everyone
+
+
+def aligned(
+    role: Subject, one: Asked, classes: tuple[str, ...], frame: Frame, data: DataTable
+) -> Predictions:
+    """One subject's predictions in the audit's order of classes.
+
+    Raises:
+        DataError: for other classes, classes in another order, or too few valid answers.
+    """
+    who = f"[{role}] {one.opened.name}"
+    subject = align.predictions(
+        probabilities=one.probabilities,
+        labels=one.labels,
+        given=one.classes,
+        classes=classes,
+        rename=one.table.rename,
+        threshold=one.table.threshold,
+        positive=data.positive,
+        who=who,
+    )
+    align.refuse_too_few(subject, frame.ids, who)
+    align.refuse_mixed_up_classes(subject, label_codes(frame, classes), who)
+    return subject
+
+
 def label_codes(frame: Frame, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """(N,) index of each label in ``classes``; -1 for out-of-scope rows."""
+    """(N,) index of each label in ``classes``; -1 for out-of-scope rows, and without classes."""
+    if not classes:
+        return np.full(len(frame), -1, dtype=np.int64)
     index = {name: i for i, name in enumerate(classes)}
     assert frame.labels is not None
-    codes = [
-        -1 if outside else index[label]
-        for label, outside in zip(frame.labels, frame.out_of_scope, strict=True)
-    ]
-    return np.array(codes, dtype=np.int64)
+    codes = np.full(len(frame), -1, dtype=np.int64)
+    found, names = pd.factorize(frame.labels[~frame.out_of_scope])
+    codes[~frame.out_of_scope] = np.array([index[name] for name in names], dtype=np.int64)[found]
+    return codes
 
 
 def identity(role: Subject, one: Asked) -> Identity:
@@ -174,10 +276,15 @@ def identity(role: Subject, one: Asked) -> Identity:
     )
 
 
+def _labels(frame: Frame) -> set[str]:
+    """The labels in scope."""
+    assert frame.labels is not None
+    return set(pd.unique(frame.labels[~frame.out_of_scope]))
+
+
 def _two_classes(frame: Frame, data: DataTable) -> tuple[str, ...]:
     """(favourable, other) where the labels have two classes and one favourable is named."""
-    assert frame.labels is not None
-    labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
+    labels = _labels(frame)
     others = sorted(labels - set(data.positive))
     if len(data.positive) != 1 or len(others) != 1:
         return ()

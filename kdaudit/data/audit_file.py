@@ -3,6 +3,7 @@
 import math
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
@@ -44,6 +45,7 @@ def _bracketed(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+TEXT_PARTS = ("length", "negation", "rare")  # what is derived from a text column
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -105,10 +107,53 @@ class TransferTable(Table):
     label: str | None = None
 
 
+class ScoreTable(Table):
+    """``[data.scores.NAME]``: what the column ``score_NAME`` of every subject's file holds."""
+
+    better: Literal["higher", "lower"]
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(
+                f"low and high are the least and the greatest possible score; got {self.low} "
+                f"and {self.high}"
+            )
+        return self
+
+
+class CounterfactualTable(Table):
+    """``[data.counterfactual]``: terms of the text inputs that change places."""
+
+    swap: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
+    columns: Names = ()
+
+
 def _is_a_source(source: str) -> str:
     if source not in ("human", "outcome") and not source.startswith("model:"):
         raise ValueError("known: human, outcome, model:NAME")
     return source
+
+
+def _cut(rule: object) -> object:
+    if rule is False:
+        return rule
+    if isinstance(rule, int) and not isinstance(rule, bool) and 2 <= rule <= 20:
+        return rule
+    if isinstance(rule, list | tuple) and rule:
+        numbers = [float(x) for x in rule if isinstance(x, int | float) and math.isfinite(x)]
+        rising = all(low < high for low, high in pairwise(numbers))
+        if len(numbers) == len(rule) and rising:
+            return tuple(numbers)
+    raise ValueError(
+        "say how many bands (2 to 20), or where bands begin, rising, e.g. [18, 40, 65], or false "
+        "to keep the values"
+    )
+
+
+Bands = Annotated[int | tuple[float, ...] | Literal[False], BeforeValidator(_cut)]
 
 
 class DataTable(Table):
@@ -122,11 +167,39 @@ class DataTable(Table):
     inputs: Names = ()
     sensitive: Names = ()
     slices: Names = ()
+    text: Names = ()
+    time: str | None = None
+    bands: dict[str, Bands] = Field(default_factory=dict)
     cluster: str | None = None
     weight: str | None = None
     out_of_scope: str | None = None
     split: Split | None = None
     transfer: TransferTable | None = None
+    counterfactual: CounterfactualTable | None = None
+    scores: dict[str, ScoreTable] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_each_attribute_once(self) -> Self:
+        named = (*self.slices, *self.sensitive)
+        for name in self.derived_columns:
+            if name in named:
+                raise ValueError(f"{name} is derived from text or time already; take it out")
+        cut = (*named, *(f"{name}.length" for name in self.text))
+        for name in self.bands:
+            if name not in cut:
+                raise ValueError(f"bands: {unknown('column to cut', name, cut)}")
+        return self
+
+    @property
+    def derived_columns(self) -> tuple[str, ...]:
+        """Attributes that follow from ``text`` and ``time``."""
+        of_text = (f"{name}.{part}" for name in self.text for part in TEXT_PARTS)
+        return (*of_text, *(() if self.time is None else (f"{self.time}.period",)))
+
+    @property
+    def slice_columns(self) -> tuple[str, ...]:
+        """Every attribute by which slices are made."""
+        return (*self.slices, *self.derived_columns)
 
 
 class SubjectTable(BaseModel):
@@ -138,6 +211,14 @@ class SubjectTable(BaseModel):
     control: Literal["hard", "label_smoothing", "shuffled"] | None = None
     threshold: Share | None = None
     rename: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_one_model(self) -> Self:
+        if self.distill is not None and self.options:
+            raise ValueError(
+                f"distill names the model already; take {', '.join(sorted(self.options))} out"
+            )
+        return self
 
     @property
     def options(self) -> dict[str, Any]:
@@ -206,7 +287,10 @@ class AuditFile(Table):
     audit: AuditTable
     data: DataTable
     teacher: SubjectTable
-    student: SubjectTable
+    student: SubjectTable | None = None
+    students: dict[Annotated[str, AfterValidator(_names_a_folder)], SubjectTable] = Field(
+        default_factory=dict
+    )
     baseline: SubjectTable | None = None
     suites: dict[str, dict[str, Any]] = Field(default_factory=dict)
     contract: Annotated[tuple[CheckTable, ...], BeforeValidator(_bracketed)] = ()
@@ -214,11 +298,18 @@ class AuditFile(Table):
     card: CardTable = Field(default_factory=CardTable)
 
     @model_validator(mode="after")
+    def _names_one_student_or_several(self) -> Self:
+        if self.student is not None and self.students:
+            raise ValueError("[student] names one student and [students.NAME] several: keep one")
+        return self
+
+    @model_validator(mode="after")
     def _baseline_is_there_when_asked_for(self) -> Self:
         if self.baseline is None and any(check.against == "baseline" for check in self.contract):
             raise ValueError('a check says against = "baseline", but there is no [baseline]')
-        for role in ("teacher", "student"):
-            if getattr(self, role).control:
+        named = {f"students.{name}": table for name, table in self.students.items()}
+        for role, table in {"teacher": self.teacher, "student": self.student, **named}.items():
+            if table is not None and table.control:
                 raise ValueError(f"[{role}] control: a control can only be the [baseline]")
         if self.baseline is not None and self.baseline.control and not self.baseline.distill:
             raise ValueError(
@@ -233,11 +324,18 @@ def read_audit_file(path: Path) -> AuditFile:
     Raises:
         ConfigError: naming the file, the key, the value and what is known.
     """
-    return parse(read_toml(path, "audit file"), AuditFile, str(path.name))
+    raw = read_toml(path, "audit file")
+    if "objectives" in raw:
+        audit = path.parent / str(raw.get("audit", "audit.toml"))
+        raise ConfigError(
+            f"{path.name} is a recipe, not an audit file: `kdaudit distill {path}` trains it, "
+            f"`kdaudit run {audit}` audits what it makes"
+        )
+    return parse(raw, AuditFile, str(path.name))
 
 
-def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """Read a TOML file.
+def read_toml(path: Path, what: str, *, start: str = "`kdaudit init` writes") -> dict[str, Any]:
+    """Read a TOML file; ``start`` says what gives one, for the message that there is none.
 
     Raises:
         ConfigError: if it is missing, a folder, not UTF-8 or not TOML.
@@ -245,7 +343,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name the {what} in it")
     if not path.exists():
-        raise ConfigError(f"there is no {what} {path}; `kdaudit init` writes one to start from")
+        raise ConfigError(f"there is no {what} {path}; {start} one to start from")
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -24,21 +24,24 @@ def as_text(series: pd.Series) -> npt.NDArray[np.object_]:
     >>> as_text(pd.Series([1.0, 2.5, None])).tolist()
     ['1', '2.5', None]
     """
-    missing = series.isna().to_numpy()
-    if pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(series.dtype):
-        values = series.astype(object).map(str, na_action="ignore").to_numpy(dtype=object)
-    elif pd.api.types.is_float_dtype(series.dtype):
-        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        whole = np.isfinite(numbers) & (numbers == np.round(numbers))
-        values = np.array(
-            [str(int(x)) if w else repr(float(x)) for x, w in zip(numbers, whole, strict=True)],
-            dtype=object,
-        )
-    else:
-        values = series.astype(object).map(str, na_action="ignore").to_numpy(dtype=object)
-    values = values.copy()
-    values[missing] = None
-    return values
+    if isinstance(series.dtype, pd.StringDtype):
+        text = series.to_numpy(dtype=object, copy=True)
+        text[series.isna().to_numpy()] = None
+        return text
+    if series.dtype == object:
+        # Each cell by itself: hashing would take 1, 1.0 and True for one another.
+        text = series.map(str, na_action="ignore").to_numpy(dtype=object, copy=True)
+        text[series.isna().to_numpy()] = None
+        return text
+    codes, cells = pd.factorize(series)
+    return np.array([*map(_spelled, cells), None], dtype=object)[codes]
+
+
+def _spelled(cell: object) -> str:
+    if isinstance(cell, float | np.floating):
+        number = float(cell)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(cell)
 
 
 def as_numbers(series: pd.Series, source: str) -> Floats:
@@ -47,6 +50,8 @@ def as_numbers(series: pd.Series, source: str) -> Floats:
     Raises:
         DataError: naming the column, the row and the value that is no number.
     """
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = pd.to_numeric(series.astype(object), errors="coerce")
     unread = np.flatnonzero(numbers.isna() & series.notna())
     strange = [int(i) for i in unread if str(series.iloc[i]).strip().lower() != "nan"]
@@ -75,14 +80,20 @@ def as_input(series: pd.Series) -> npt.NDArray[np.generic]:
     return series.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def as_category(text: npt.NDArray[np.object_]) -> Category:
-    """Strings as codes into their sorted distinct values; -1 where empty."""
-    codes, values = pd.factorize(text, sort=False, use_na_sentinel=True)
-    order = np.argsort(np.asarray(values, dtype=str))
-    rank = np.empty(len(order) + 1, dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rank[-1] = -1
-    return Category(rank[codes], tuple(str(values[i]) for i in order))
+def as_category(cells: pd.Series | npt.NDArray[np.object_]) -> Category:
+    """Cells as codes into their sorted distinct texts; -1 where empty.
+
+    >>> made = as_category(pd.Series(["b", None, "a"]))
+    >>> made.values, made.codes.tolist()
+    (('a', 'b'), [1, -1, 0])
+    """
+    series = cells if isinstance(cells, pd.Series) else pd.Series(cells)
+    codes, found = pd.factorize(as_text(series) if series.dtype == object else series)
+    text = as_text(pd.Series(found))
+    values = sorted(set(text))
+    number = {value: i for i, value in enumerate(values)}
+    rank = np.array([*(number[cell] for cell in text), -1], dtype=np.int64)
+    return Category(rank[codes], tuple(values))
 
 
 def distinct(ids: npt.NDArray[np.object_], source: str, column: str) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Category
+from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Columns
 
 
@@ -23,7 +24,7 @@ class Frame:
         out_of_scope: (N,) rows whose label no class should claim.
         weight: (N,) positive finite numbers, or None.
         cluster: (N,) codes, or None.
-        attributes: slice and sensitive columns.
+        attributes: slice, sensitive and derived columns.
     """
 
     ids: npt.NDArray[np.object_]
@@ -43,6 +44,12 @@ class Frame:
         Ids do not enter: what a model answers depends on what it was shown.
         """
         return row_digests(self.inputs, len(self))
+
+
+def split_digest(frame: Frame) -> str:
+    """SHA-256 of the ids and labels of a split: the same rows with the same answers expected."""
+    labels = None if frame.labels is None else frame.labels.tolist()
+    return json_digest([frame.ids.tolist(), labels])
 
 
 def row_digests(columns: Columns, n: int) -> npt.NDArray[np.object_]:

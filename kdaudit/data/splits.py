@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdaudit.data.audit_file import ColumnSplit, DataTable, HashSplit
-from kdaudit.data.columns import as_text, pick
+from kdaudit.data.columns import as_category, as_text, pick
 from kdaudit.errors import DataError, examples
 
 Split = Literal["audit", "validation", "transfer"]
@@ -44,25 +44,23 @@ def assign(
 
 
 def _by_column(table: pd.DataFrame, split: ColumnSplit, source: str) -> npt.NDArray[np.object_]:
-    text = as_text(pick(table, split.column, "split", source))
-    out = np.full(len(text), None, dtype=object)
+    cells = as_category(pick(table, split.column, "split", source))
+    names: dict[str, Split] = {}
     for name in SPLITS:
         for value in getattr(split, name):
-            rows = text == value
-            if not rows.any():
-                found = sorted({str(cell) for cell in text if cell is not None})
+            if value not in cells.values:
                 raise DataError(
                     f"{source}: no row has {split.column} = {value!r} ({name} split); "
-                    f"the column holds {examples(found, 8)}"
+                    f"the column holds {examples(cells.values, 8)}"
                 )
-            other = out[rows][0]
-            if other is not None:
+            if value in names:
                 raise DataError(
-                    f"{source}: split puts {split.column} = {value!r} into {other} and into "
+                    f"{source}: split puts {split.column} = {value!r} into {names[value]} and into "
                     f"{name}; no row can be both"
                 )
-            out[rows] = name
-    return out
+            names[value] = name
+    # The last entry stands for the code -1 of an empty cell.
+    return np.array([*map(names.get, cells.values), None], dtype=object)[cells.codes]
 
 
 def _uniform(units: npt.NDArray[np.object_], seed: int) -> npt.NDArray[np.float64]:

@@ -10,29 +10,50 @@ Findings
             ``ACC002[reference=baseline]`` counts them against the previous release
     ACC003  invalid or missing answers: share of the rows, counted (lower); every audit has the
             blocking check ``at_most = 0.001``
+    ACC004  accuracy above chance: accuracy less the share of the most frequent label, so that
+            ``keep`` holds what was learned, not what guessing gives (higher)
+    ACC005  agreement: share of rows answered as the teacher answers (higher);
+            ``ACC005[teacher=right]`` and ``ACC005[teacher=wrong]`` where it is right or wrong
+    ACC006  expected cost: mean cost of the answers, by the option ``cost`` (lower)
+    ACC010  task score ``ACC010[metric=NAME]``: mean of the column ``score_NAME`` that
+            ``[data.scores.NAME]`` declares: regression, ranking, any bounded score
+
+Figures
+    flips       rows by who is right
+    comparison  what was kept and lost, each with its interval: retention, gain recovered against
+                the baseline, flips, backward compatibility, same wrong answers against chance,
+                error consistency; where the baseline is the ``hard`` control, the parts of the
+                difference that distillation and capacity have
+    classes     recall and precision of each class
 
 Options
-    none
+    cost  ``{ LABEL = { ANSWER = cost } }``: what an answer costs where the label is another; what
+          is not named costs 0, a missing answer as much as the worst
 
 Source
-    Tango 1998 (score interval of a paired difference); Wilson 1927; Newcombe 1998 (method 10) and
-    McNemar 1947 (exact and mid-p) as second opinions in the notes; negative flips: Yan et al. 2021,
-    "Positive-congruent training".
+    Tango 1998 (score interval of a paired difference); Tang et al. 2003 (ratio); Fieller 1954;
+    Wilson 1927; Newcombe 1998 (method 10) and McNemar 1947 (exact and mid-p) as second opinions
+    in the notes. Negative flips: Yan et al. 2021, "Positive-congruent training"; backward trust and
+    error compatibility: Srivastava et al. 2020; error consistency: Geirhos et al. 2020; what chance
+    gives: Everitt 1968.
 
 Limits
     A missing or invalid answer counts as wrong for the student and as right for its references.
     Without independent labels nothing here means anything: labels equal to the teacher's answers
-    on every row are not evaluable. Out-of-scope rows are left to HAL.
+    on every row are not evaluable. Out-of-scope rows are left to HAL. Agreement is no quality: a
+    student that repeats the teacher's mistakes agrees. Ratios of shares in the comparison are
+    shown, not checked; ``keep`` checks ACC001 and ACC004.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject
-from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Bools, Predictions
+from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.evidence.kinds import Bools, Predictions, RowScores
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.measure import (
     Score,
@@ -47,6 +68,10 @@ from kdaudit.measure import (
 )
 from kdaudit.results import Better, Endpoint, Figure, Finding, Fixed, Need, SuiteResult, Table
 from kdaudit.stats.paired_table import mcnemar_exact, mcnemar_mid_p, newcombe_interval
+from kdaudit_suites.accuracy.agreement import agreement
+from kdaudit_suites.accuracy.classes import by_class
+from kdaudit_suites.accuracy.comparison import comparison
+from kdaudit_suites.accuracy.cost import CostMatrix, costs
 
 ACC001 = Endpoint(code="ACC001", metric="accuracy", unit="share of rows", better=Better.HIGHER)
 ACC002 = Endpoint(
@@ -60,50 +85,144 @@ ACC002 = Endpoint(
 ACC003 = Endpoint(
     code="ACC003", metric="invalid or missing answers", unit="share of rows", better=Better.LOWER
 )
+ACC004 = Endpoint(
+    code="ACC004",
+    metric="accuracy above chance",
+    unit="share of rows",
+    better=Better.HIGHER,
+)
+ACC005 = Endpoint(
+    code="ACC005",
+    metric="agreement with the teacher",
+    unit="share of rows",
+    better=Better.HIGHER,
+    keys=("teacher",),
+    whole=True,
+)
+ACC006 = Endpoint(code="ACC006", metric="expected cost", unit="cost per row", better=Better.LOWER)
+ACC010 = Endpoint(
+    code="ACC010",
+    metric="task score",
+    unit="mean score",
+    better=Better.HIGHER,
+    keys=("metric",),
+)
 
 PREDICTIONS = Need(kind="predictions")
+SCORES = Need(kind="scores", optional=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """The suite; it has no options."""
+    """The suite.
+
+    Attributes:
+        cost: cost of an answer by label and answer.
+    """
+
+    cost: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     name: ClassVar[str] = "accuracy"
-    codes: ClassVar[tuple[Endpoint, ...]] = (ACC001, ACC002, ACC003)
+    codes: ClassVar[tuple[Endpoint, ...]] = (
+        ACC001,
+        ACC002,
+        ACC003,
+        ACC004,
+        ACC005,
+        ACC006,
+        ACC010,
+    )
 
     def needs(self) -> tuple[Need, ...]:
-        """Predictions on the audit split."""
-        return (PREDICTIONS,)
+        """Predictions on the audit split, and scores where they are declared."""
+        return (PREDICTIONS, SCORES)
 
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
         del streams  # every interval here is analytic
-        invalid = _invalid(evidence)
+        findings = [_invalid(evidence), *_task_scores(evidence)]
         if evidence.unlabelled is not None:
             reason = evidence.unlabelled.reason
-            absent = [not_measured(endpoint, (), reason) for endpoint in (ACC001, ACC002)]
-            return result(self, [invalid, *absent])
+            blind = (ACC001, ACC002, ACC004, ACC006) if self.cost else (ACC001, ACC002, ACC004)
+            findings += [not_measured(endpoint, (), reason) for endpoint in blind]
+            return result(self, [*findings, *agreement(ACC005, evidence, None)])
         scores = correctness(evidence, PREDICTIONS)
         accuracy = mean_finding(ACC001, evidence, scores)
-        findings = [invalid, accuracy, *_flips(evidence, scores)]
+        above, chance = _above_chance(evidence, scores)
+        findings += [accuracy, above, *_flips(evidence, scores)]
+        findings += agreement(ACC005, evidence, scores)
+        if self.cost:
+            findings.append(_expected_cost(evidence, self.cost))
+        if evidence.asked is not None:
+            return result(self, findings)
+        figures = [*_matrix(scores), *comparison(evidence, accuracy, above, scores)]
+        figures += by_class(evidence, scores)
         notes = []
         if isinstance(accuracy.basis, Table):
             notes.append(_second_opinion(accuracy.basis, evidence.level))
-        return result(self, findings, _matrix(scores), notes)
+        teacher = accuracy.teacher
+        if isinstance(teacher, Estimate) and teacher.low <= chance:
+            notes.append(
+                f"The teacher is near chance: always answering the most frequent label is right on "
+                f"{chance:.1%} of the rows, the teacher on {teacher.value:.1%} "
+                f"[{teacher.low:.1%}, {teacher.high:.1%}]. A share kept of that means little."
+            )
+        return result(self, findings, figures, notes)
+
+
+def _above_chance(evidence: Evidence, scores: Scores) -> tuple[Finding, float]:
+    """Accuracy less what always answering the most frequent label would give, and that."""
+    rows = evidence.rows
+    mass = np.bincount(rows.label, rows.weight, minlength=len(rows.classes))
+    chance = float(mass.max() / mass.sum())
+    shifted: dict[Subject, Score | NotMeasured] = {
+        who: score
+        if isinstance(score, NotMeasured)
+        else Score(
+            values=score.values.astype(np.float64) - chance,
+            valid=score.valid,
+            low=-chance,
+            high=1 - chance,
+        )
+        for who, score in scores.items()
+    }
+    note = f"chance is {chance:.4f}, the share of the most frequent label, and taken as known"
+    return mean_finding(ACC004, evidence, shifted, note=note), chance
+
+
+def _expected_cost(evidence: Evidence, cost: Mapping[str, Mapping[str, float]]) -> Finding:
+    matrix = CostMatrix.of(cost, evidence.rows.classes)
+    if isinstance(matrix, NotMeasured):
+        return not_measured(ACC006, (), matrix.reason)
+    return mean_finding(ACC006, evidence, costs(matrix, evidence, evidence[PREDICTIONS]))
+
+
+def _task_scores(evidence: Evidence) -> list[Finding]:
+    findings = []
+    trio = evidence[SCORES]
+    for name, scale in evidence.rows.scores.items():
+        scores: dict[Subject, Score | NotMeasured] = {}
+        for who in ORDER:
+            kind = trio.of(who)
+            scores[who] = (
+                Score(
+                    values=kind.values[name],
+                    valid=kind.valid(name),
+                    low=scale.low,
+                    high=scale.high,
+                )
+                if isinstance(kind, RowScores)
+                else absence(kind)
+            )
+        endpoint = replace(ACC010, metric=name, better=Better(scale.better))
+        findings.append(mean_finding(endpoint, evidence, scores, where=(("metric", name),)))
+    return findings
 
 
 def _invalid(evidence: Evidence) -> Finding:
     """Missing and invalid answers over all rows, in and out of scope: counted, not estimated."""
     views = [view for view in (evidence, evidence.outside) if view is not None]
-    bad: dict[Subject, int | NotMeasured] = {}
-    for who in ORDER:
-        parts = [view[PREDICTIONS].of(who) for view in views]
-        present = [part for part in parts if isinstance(part, Predictions)]
-        bad[who] = (
-            sum(int((~part.valid).sum()) for part in present)
-            if len(present) == len(parts)
-            else absence(parts[0])
-        )
+    bad = {who: _unanswered(views, who) for who in ORDER}
     total = sum(len(view.rows) for view in views)
     student, teacher, baseline = (
         count if isinstance(count, NotMeasured) else counted(count / total, total)
@@ -120,6 +239,20 @@ def _invalid(evidence: Evidence) -> Finding:
         difference=NotMeasured("answers that a reference leaves out excuse none of the student's"),
         basis=student if isinstance(student, NotMeasured) else Fixed(level=1.0),
     )
+
+
+def _unanswered(views: list[Evidence], who: Subject) -> int | NotMeasured:
+    """Rows without a valid answer, or without one of the scores the subject should have."""
+    count = 0
+    for view in views:
+        answers, scores = view[PREDICTIONS].of(who), view[SCORES].of(who)
+        gaps = [~answers.valid] if isinstance(answers, Predictions) else []
+        if isinstance(scores, RowScores):
+            gaps += [~scores.valid(name) for name in view.rows.scores]
+        if not gaps:
+            return absence(answers)
+        count += int(np.count_nonzero(np.any(gaps, axis=0)))
+    return count
 
 
 def _flips(evidence: Evidence, scores: Scores) -> list[Finding]:

@@ -1,0 +1,39 @@
+"""How often the student answers as the teacher does, where the teacher is right and wrong."""
+
+from kdaudit.evidence.kinds import Bools, Predictions
+from kdaudit.evidence.view import Evidence
+from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
+from kdaudit.results import Endpoint, Finding, Need, Where
+
+PREDICTIONS = Need(kind="predictions")
+
+
+def same_answers(student: Predictions, teacher: Predictions) -> Bools:
+    """(N,) rows both answer, and alike."""
+    same: Bools = (student.answer == teacher.answer) & student.valid & teacher.valid
+    return same
+
+
+def agreement(endpoint: Endpoint, evidence: Evidence, right: Scores | None) -> list[Finding]:
+    """Agreement over all rows and, where there are labels, by whether the teacher is right.
+
+    The teacher agrees with itself everywhere; against it, disagreement is what ``margin`` holds.
+    """
+    trio = evidence[PREDICTIONS]
+    teacher = trio.teacher
+    if not isinstance(teacher, Predictions):
+        return [not_measured(endpoint, (), absence(teacher).reason)]
+    scores: Scores = {
+        who: Score(values=same_answers(kind, teacher), valid=kind.valid & teacher.valid)
+        if isinstance(kind := trio.of(who), Predictions)
+        else absence(kind)
+        for who in ("student", "teacher", "baseline")
+    }
+    found = [mean_finding(endpoint, evidence, scores)]
+    of_teacher = None if right is None else right["teacher"]
+    if isinstance(of_teacher, Score):
+        is_right = of_teacher.values.astype(bool) & of_teacher.valid
+        for name, rows in (("right", is_right), ("wrong", ~is_right & of_teacher.valid)):
+            where: Where = (("teacher", name),)
+            found.append(mean_finding(endpoint, evidence, scores, where=where, rows=rows))
+    return found
