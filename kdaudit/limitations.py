@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kdaudit.claims import Claim, claim_own, claim_worse
+from kdaudit.contract import members
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.results import (
     Better,
     Check,
     DataSummary,
     Finding,
+    Limit,
     Limitation,
     Outcome,
     Severity,
@@ -17,6 +20,7 @@ from kdaudit.results import (
     SuiteResult,
     Verdict,
 )
+from kdaudit.stats.holm import holm
 
 Weight = Literal["high", "medium", "low"]
 WEIGHTS: tuple[Weight, ...] = ("high", "medium", "low")
@@ -38,12 +42,15 @@ def limitations(  # all that an audit knows
     data: DataSummary,
     subjects: Sequence[Subject],
     written: Iterable[str],
+    alpha: float,
 ) -> tuple[Limitation, ...]:
     """Every limitation of an audit, the gravest first, numbered from L-001."""
+    roles = {str(subject.role) for subject in subjects}
     drafts = [
         *_of_verdicts(contract, verdicts),
         *_of_suites(suites),
-        *_of_findings(suites, {verdict.address for verdict in verdicts}),
+        *_of_teacher(contract, suites, alpha, roles),
+        *_of_findings(suites, {verdict.address for verdict in verdicts}, alpha),
         *_of_data(data, subjects),
         *(_Draft("medium", text, "owner") for text in written),
     ]
@@ -82,8 +89,44 @@ def _of_suites(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
             yield _Draft("high", f"The suite {suite.suite} crashed: {suite.error}.", suite.suite)
 
 
-def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_Draft]:
+def _of_teacher(
+    contract: Sequence[Check], suites: Sequence[SuiteResult], alpha: float, roles: set[str]
+) -> Iterable[_Draft]:
+    """Fixed limits that the teacher itself is shown to exceed: imitation cannot meet them."""
+    if "student" not in roles:
+        return
+    findings = [finding for suite in suites for finding in suite.findings]
+    for check in contract:
+        if check.limit not in (Limit.AT_MOST, Limit.AT_LEAST) or not check.declared:
+            continue
+        for finding in members(check, findings):
+            claim = claim_own(finding, check.value, alpha, "teacher")
+            if isinstance(claim, NotMeasured) or claim.estimate.n < check.min_n:
+                continue
+            own = claim.estimate
+            floor = check.limit is Limit.AT_LEAST
+            if not (own.high < check.value if floor else own.low > check.value):
+                continue
+            yield _Draft(
+                "medium",
+                f"The teacher itself does not meet {finding.address} {check.limit} "
+                f"{check.value:g}: its own {finding.metric} is {own.value:.4g} [{own.low:.4g}, "
+                f"{own.high:.4g}]{_student(finding)}. A student that imitates it cannot meet it.",
+                finding.address,
+            )
+
+
+def _student(finding: Finding) -> str:
+    measured = finding.student
+    if isinstance(measured, NotMeasured):
+        return ""
+    ends = f"[{measured.low:.4g}, {measured.high:.4g}]"
+    return f", the student's {measured.value:.4g} {ends}"
+
+
+def _of_findings(suites: Sequence[SuiteResult], judged: set[str], alpha: float) -> Iterable[_Draft]:
     for suite in suites:
+        worse = _shown_worse([f for f in suite.findings if f.address not in judged], alpha)
         absent: dict[tuple[str, str], list[Finding]] = {}
         small: dict[str, list[Finding]] = {}
         harms: dict[tuple[str, str], list[Finding]] = {}
@@ -94,7 +137,7 @@ def _of_findings(suites: Sequence[SuiteResult], judged: set[str]) -> Iterable[_D
                 absent.setdefault((finding.code, finding.student.reason), []).append(finding)
             elif finding.where and _few(finding.student):
                 small.setdefault(finding.code, []).append(finding)
-            harm = None if finding.address in judged else _harm(finding)
+            harm = None if finding.address in judged else _harm(finding, worse)
             if harm is not None:
                 harms.setdefault((finding.code, harm), []).append(finding)
         for (code, reason), findings in absent.items():
@@ -152,16 +195,29 @@ def _name(code: str, findings: Sequence[Finding]) -> str:
     return f"{code} ({findings[0].metric})" + (f" in {places} groups" if places > 1 else "")
 
 
-def _harm(finding: Finding) -> str | None:
+def _shown_worse(findings: Sequence[Finding], alpha: float) -> set[str]:
+    """Addresses where the student is worse than the teacher, by Holm over all of one suite.
+
+    Hundreds of groups are hundreds of chances to be struck by noise.
+    """
+    p: dict[str, float] = {}
+    for finding in findings:
+        if finding.better is not Better.ZERO and isinstance(finding.difference, Estimate):
+            claim = claim_worse(finding, "teacher", 0.0, alpha)
+            if isinstance(claim, Claim):
+                p[finding.address] = claim.p_above
+    return {place for place, q in zip(p, holm(list(p.values())), strict=True) if q <= alpha}
+
+
+def _harm(finding: Finding, worse: set[str]) -> str | None:
     """How the student is shown to be worse, or to share a bias, or None."""
     change = finding.difference
     if not isinstance(change, Estimate) or _exact(change):
         return None
     if finding.better is Better.ZERO:
-        label = finding.note.removeprefix("bias transfer: ")
+        label = finding.note.partition("bias transfer: ")[2]
         return label if label in ("introduced", "amplified", "reversed", "inherited") else None
-    worse = change.high < 0 if finding.better is Better.HIGHER else change.low > 0
-    return "worse" if worse else None
+    return "worse" if finding.address in worse else None
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
@@ -179,7 +235,7 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
             "medium", f"{column} is empty in {rows:,} rows; they are in none of its groups.", "data"
         )
     by_role = {subject.role: subject for subject in subjects}
-    if by_role["teacher"].digest == by_role["student"].digest:
+    if "student" in by_role and by_role["teacher"].digest == by_role["student"].digest:
         yield _Draft(
             "high",
             "Teacher and student are the same, byte for byte: the audit compares a model with "

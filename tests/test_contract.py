@@ -126,8 +126,8 @@ def test_a_bound_that_touches_its_limit_is_inside(finding: MakeFinding) -> None:
 
 
 def test_identical_subjects_pass_once_there_are_rows_enough(finding: MakeFinding) -> None:
-    # Tango's bound without discordance is z²/(n + z²) <= m once n >= z²(1 - m)/m: 268 for 0.01.
-    for n, outcome in ((267, Outcome.INCONCLUSIVE), (268, Outcome.PASS)):
+    # 0.99^299 < 0.05: so many rows would have shown a loss of 0.01. Tango's 268 would not.
+    for n, outcome in ((298, Outcome.INCONCLUSIVE), (299, Outcome.PASS)):
         assert decide(margin(0.01), finding(worse(0, n=n)), ALPHA).outcome is outcome
 
 
@@ -165,7 +165,7 @@ def test_reasons_hold_the_interval_and_the_limit(finding: MakeFinding) -> None:
     passed, failed, unclear = (
         judge([margin(0.02)], [suite(finding(worse(n)))], ALPHA)[0] for n in (0, 60, 18)
     )
-    assert "worse than the teacher's by 0 [-0.00269824, 0.00269824], at most 0.02" in passed.reason
+    assert "worse than the teacher's by 0 [-0.00299125, 0.00299125], at most 0.02" in passed.reason
     assert "beyond the limit (Holm p = " in failed.reason
     assert f"about {unclear.needed_n:,} rows would decide" in unclear.reason
     assert failed.needed_n is None

@@ -34,7 +34,10 @@ def plan(*contract: dict[str, Any], data: dict[str, Any] | None = None) -> Plan:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"check": "ACC01", "margin": 0.1}, r"number 1: unknown check 'ACC01'\. Did you mean 'ACC001'"),
+    (
+        {"check": "ACC0001", "margin": 0.1},
+        r"number 1: unknown check 'ACC0001'\. Did you mean 'ACC001'",
+    ),
     ({"check": "ACC001", "at_most": 0.9}, "at_most would ask for a worse student.*use at_least"),
     ({"check": "CAL001", "at_least": 0.9}, "at_least would ask for a worse student.*use at_most"),
     ({"check": "FAI001", "at_least": 0.9, "each": ["sex"]}, "use at_most"),

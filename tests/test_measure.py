@@ -93,9 +93,9 @@ def test_equal_rows_and_lone_clusters_keep_the_exact_table(evidence: Make) -> No
     [
         ({"weight": [1.0] * 20}, 20.0),
         ({"weight": [3.0] * 20}, 20.0),
-        ({"weight": [19.0] + [1.0] * 19}, 38**2 / (19**2 + 19)),
+        ({"weight": [3.0] + [1.0] * 19}, 22**2 / (3**2 + 19)),
         ({"cluster": [i // 2 for i in range(20)]}, 10.0),
-        ({"cluster": [0] * 10 + list(range(1, 11))}, 20**2 / (10**2 + 10)),
+        ({"cluster": [0] * 4 + list(range(1, 17))}, 20**2 / (4**2 + 16)),
     ],
 )
 def test_units_count_by_how_evenly_they_weigh(
@@ -103,7 +103,35 @@ def test_units_count_by_how_evenly_they_weigh(
 ) -> None:
     found = basis(mean(evidence, Better.LOWER, scores(np.full(20, 0.5), np.full(20, 0.4)), **more))
     assert found.effective == pytest.approx(effective)
+    assert found.df == pytest.approx(effective - 1)
     assert found.n == 20
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (
+            {"weight": [19.0] + [1.0] * 19},
+            "20 rows that say as much as 3.8 equal ones, since one holds 50%",
+        ),
+        (
+            {"cluster": [0] * 10 + list(range(1, 11))},
+            "11 clusters that say as much as 3.6 equal ones, since one holds 50%",
+        ),
+        ({"cluster": [i // 3 for i in range(20)]}, "7 clusters"),
+    ],
+)
+def test_fewer_than_eight_effective_units_are_not_evaluable(
+    evidence: Make, more: dict[str, Any], reason: str
+) -> None:
+    found = mean(evidence, Better.LOWER, scores(np.full(20, 0.5), np.full(20, 0.4)), **more)
+    assert isinstance(found.basis, NotMeasured)
+    assert found.basis.reason == f"{reason}; at least 8 are needed for an interval"
+
+
+def test_eight_equal_clusters_are_enough(evidence: Make) -> None:
+    given = scores(np.full(24, 0.5), np.full(24, 0.4))
+    assert basis(mean(evidence, Better.LOWER, given, cluster=[i // 3 for i in range(24)])).df == 7
 
 
 def test_a_contrast_counts_the_side_that_says_less(evidence: Make) -> None:
@@ -115,14 +143,14 @@ def test_a_contrast_counts_the_side_that_says_less(evidence: Make) -> None:
             endpoint(Better.ZERO), made, given, group=group, rest=~group, where=(("s", "a"),)
         )
     )
-    assert (found.n, found.effective) == (8, 8)
+    assert (found.n, found.clusters, found.df) == (8, 8, 7)
     assert found.unknown == pytest.approx((0.5 * 4 / 8, 0.0))
     other = basis(
         contrast_finding(
             endpoint(Better.ZERO), made, given, group=~group, rest=group, where=(("s", "b"),)
         )
     )
-    assert (other.n, other.effective) == (12, 8)
+    assert (other.n, other.clusters, other.df) == (12, 8, 7)
 
 
 def test_a_share_of_rows_has_no_teacher_to_be_compared_with(evidence: Make) -> None:

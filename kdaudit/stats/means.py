@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdaudit.stats.arrays import BoolArray, FloatArray
+from kdaudit.stats.clusters import correction, degrees_of_freedom, design
 
 
 # Arrays have no single truth value, so a generated __eq__ would only raise.
@@ -20,6 +21,9 @@ class JointMeans:
         n: rows the means rest on; of a contrast, the rows of its group.
         clusters: independent units (rows, where no clusters are declared); of a contrast, those
             of the side that has fewer.
+        effective: units of equal weight that would say as much; of a contrast, those of the side
+            that says less.
+        largest: share of the heaviest unit in its mean; of a contrast, the larger of both sides'.
     """
 
     mean: FloatArray
@@ -27,6 +31,8 @@ class JointMeans:
     df: float
     n: int
     clusters: int
+    effective: float
+    largest: float
 
 
 def joint_means(
@@ -35,9 +41,9 @@ def joint_means(
     """Means of S score series over the same rows, with their joint covariance.
 
     Every row, or cluster of rows, contributes its weighted residual ``w (x - mean) / sum(w)``; the
-    covariance is the sum of their outer products times C / (C - 1) over C units. Without clusters
-    and weights that is the sample covariance over n; with clusters it is the cluster-robust
-    covariance of a least-squares constant (Liang and Zeger 1986).
+    covariance is the sum of their outer products, the cluster-robust one of a least-squares
+    constant (Liang and Zeger 1986), times `kdaudit.stats.clusters.correction`. Where units weigh
+    the same that is C / (C - 1) over C units, and without clusters the sample covariance over n.
 
     Args:
         scores: (S, N) finite scores; bool and float32 are computed in float64.
@@ -46,8 +52,8 @@ def joint_means(
         weights: (N,) finite weights, at least 0; a row of weight 0 is no row.
 
     Returns:
-        The means with C - 1 degrees of freedom; None with fewer than two units, whose spread
-        cannot be estimated.
+        The means with one degree of freedom less than effective units; None with fewer than two
+        units, whose spread cannot be estimated.
 
     Raises:
         ValueError: for shapes that do not fit, scores that are not finite, or bad weights.
@@ -64,10 +70,12 @@ def joint_means(
         return None
     return JointMeans(
         mean=side.mean,
-        covariance=_covariance(side.residuals, side.clusters),
-        df=float(side.clusters - 1),
+        covariance=_products(side.residuals) * side.correction,
+        df=float(degrees_of_freedom(side.effective)),
         n=side.n,
         clusters=side.clusters,
+        effective=side.effective,
+        largest=side.largest,
     )
 
 
@@ -82,9 +90,8 @@ def joint_contrast(
     """Contrasts mean(group) - mean(rest) of S score series, with their joint covariance.
 
     Without clusters the sides are independent and their covariances add. With clusters, a cluster
-    may have rows on both sides: its residuals are summed over both, with the correction
-    C / (C - 1) and the degrees of freedom of the side with fewer clusters, which is the larger
-    correction and the fewer degrees.
+    may have rows on both sides: its residuals are summed over both, with the larger of both sides'
+    corrections. The degrees of freedom are those of the side that has fewer.
 
     Args:
         scores: (S, N) finite scores; bool and float32 are computed in float64.
@@ -114,18 +121,21 @@ def joint_contrast(
     one, other = rows.side(inside), rows.side(outside)
     if one is None or other is None:
         return None
-    fewer = min(one.clusters, other.clusters)
     if rows.codes is None:
-        covariance = _covariance(one.residuals, one.clusters)
-        covariance += _covariance(other.residuals, other.clusters)
+        covariance = _products(one.residuals) * one.correction
+        covariance += _products(other.residuals) * other.correction
     else:
-        covariance = _covariance(one.residuals - other.residuals, fewer)
+        covariance = _products(one.residuals - other.residuals)
+        covariance *= max(one.correction, other.correction)
+    effective = min(one.effective, other.effective)
     return JointMeans(
         mean=one.mean - other.mean,
         covariance=covariance,
-        df=float(fewer - 1),
+        df=float(degrees_of_freedom(effective)),
         n=one.n,
-        clusters=fewer,
+        clusters=min(one.clusters, other.clusters),
+        effective=effective,
+        largest=max(one.largest, other.largest),
     )
 
 
@@ -135,6 +145,12 @@ class _Side:
     residuals: FloatArray  # (S, units), the share of each unit in the error of the mean
     n: int
     clusters: int
+    effective: float
+    largest: float
+
+    @property
+    def correction(self) -> float:
+        return float(correction(self.effective, self.largest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,26 +187,36 @@ class _Rows:
             return None
         share: FloatArray | float = 1 / n
         mean = values.mean(axis=1)
-        if self.weights is not None:
-            weights = self.weights[chosen]
+        weights = None if self.weights is None else self.weights[chosen]
+        if weights is not None:
             share = weights / weights.sum()
             mean = (values * share).sum(axis=1)
         if not np.isfinite(mean).all():
             raise ValueError("scores are finite; missing ones are the caller's to impute")
         residuals = (values - mean[:, None]) * share
         if self.codes is None:
-            return _Side(mean, residuals, n, n)
+            if weights is None:
+                return _Side(mean, residuals, n, n, n, 1 / n)
+            rows = design(weights)
+            return _Side(mean, residuals, n, n, float(rows.effective[0]), float(rows.largest[0]))
         # Both sides of a contrast need the same columns, so codes without rows keep theirs: zeros.
         size = int(self.codes.max()) + 1
         codes = self.codes if every else self.codes[chosen]
-        clusters = int(np.count_nonzero(np.bincount(codes, minlength=size)))
-        if clusters < 2:
+        units = design(np.bincount(codes, weights, size))
+        if units.units[0] < 2:
             return None
         sums = np.array([np.bincount(codes, row, minlength=size) for row in residuals], np.float64)
-        return _Side(mean, sums, n, clusters)
+        return _Side(
+            mean,
+            sums,
+            n,
+            int(units.units[0]),
+            float(units.effective[0]),
+            float(units.largest[0]),
+        )
 
 
-def _covariance(residuals: FloatArray, clusters: int) -> FloatArray:
+def _products(residuals: FloatArray) -> FloatArray:
     # Not `@`: the order in which BLAS adds depends on its threads, and verdicts may not.
     products: FloatArray = np.einsum("su,tu->st", residuals, residuals)
-    return products * (clusters / (clusters - 1))
+    return products

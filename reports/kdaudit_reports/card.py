@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kdaudit.results import Results
 from kdaudit.run import Run
-from kdaudit_reports import caveats, history, provenance, sections
+from kdaudit_reports import caveats, drill, history, provenance, sections
 from kdaudit_reports.consequences import Consequence, consequences
 from kdaudit_reports.contract import Clause, clauses
 from kdaudit_reports.decision import Decision, decision
@@ -48,6 +48,7 @@ class Card:
     contents: tuple[Entry, ...]
     clauses: tuple[Clause, ...]
     sections: tuple[sections.Section, ...]
+    drill: drill.Drilled | None
     histories: tuple[history.History, ...]
     limitations: tuple[Limitation, ...]
     limitations_left: str
@@ -83,9 +84,10 @@ def card(results: Results, run: Run, room: float = 1.0) -> Card:
         rests=provenance.rests(results, run),
         consequences=consequences(results, where),
         caveats=caveats.caveats(results, run, told),
-        contents=_contents(made),
+        contents=_contents(made, drilled=run.drill is not None),
         clauses=told,
         sections=made,
+        drill=drill.drilled(run, where, most),
         histories=history.histories(results, run),
         limitations=_limitations(results, where, most),
         limitations_left=f"{len(results.limitations) - most:,} more are in results.json."
@@ -112,12 +114,13 @@ def _why_not(results: Results) -> str:
     )
 
 
-def _contents(made: tuple[sections.Section, ...]) -> tuple[Entry, ...]:
+def _contents(made: tuple[sections.Section, ...], *, drilled: bool) -> tuple[Entry, ...]:
     return (
         Entry(anchor="decision", title="Decision"),
         Entry(anchor="meaning", title="What it does not mean"),
         Entry(anchor="contract", title="Contract"),
         *(Entry(anchor=s.anchor, title=s.title, word="crashed" if s.error else "") for s in made),
+        *([Entry(anchor="drill", title="What it could have seen")] if drilled else []),
         Entry(anchor="lineage", title="Lineage"),
         Entry(anchor="limitations", title="Known limitations"),
         Entry(anchor="people", title="Written by people"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kdaudit.estimate import Estimate
 from kdaudit.results import Limit, Results
 from kdaudit.run import Run
+from kdaudit_reports import drill
 from kdaudit_reports.contract import Clause
 from kdaudit_reports.text import line, listing, plural
 
@@ -32,6 +33,9 @@ def caveats(results: Results, run: Run, clauses: Sequence[Clause]) -> tuple[str,
             "A margin compares the student with another model. Where that model is wrong or "
             "unfair, a student that copies it passes."
         )
+    unseen = None if run.drill is None else drill.caveat(run.drill)
+    if unseen is not None:
+        told.append(unseen)
     if run.wear is not None and run.wear.students >= WORN:
         told.append(
             f"These rows have now judged {run.wear.students:,} students. The more are tried on the "
@@ -103,7 +107,8 @@ Random draws are keyed by seed {seed} and the address of each finding, so anothe
 changes no number here.
 
 This card is rendered from results.json and run.json, which hold the unrounded numbers. The
-command kdaudit card renders it again, and refuses verdicts that do not follow from the findings.
+commands kdaudit card and kdaudit gate render and decide again from them, and refuse verdicts that
+do not follow from the findings.
 """
 
 

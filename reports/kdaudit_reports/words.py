@@ -91,6 +91,7 @@ ENDPOINTS = {
     "SLC001": Endpoint("accuracy in the slice", "share of rows", HIGHER),
     "SLC002": Endpoint("class recall", "share of rows", HIGHER),
     "SLC003": Endpoint("recall by class frequency", "share of rows", HIGHER),
+    "SLC004": Endpoint("accuracy in a slice found by search", "share of rows", HIGHER),
     "FAI001": Endpoint("selection-rate contrast", "share of rows", ZERO),
     "FAI002": Endpoint(
         "true-positive-rate contrast", "share of rows with a favourable label", ZERO
@@ -100,6 +101,13 @@ ENDPOINTS = {
     ),
     "FAI004": Endpoint("accuracy contrast", "share of rows", ZERO),
     "FAI005": Endpoint("fidelity contrast", "share of rows", ZERO),
+    "FAI006": Endpoint("confidence-gap contrast", "share of rows", ZERO),
+    "FAI007": Endpoint("negative-flip contrast", "share of rows", ZERO),
+    "FAI008": Endpoint("directional bias amplification", "share of rows", LOWER),
+    "FAI009": Endpoint("impact ratio to the most selected group", "ratio", HIGHER),
+    "FAI010": Endpoint("counterfactual flips", "share of rows", LOWER),
+    "FAI011": Endpoint("impact ratio to the rest", "ratio", HIGHER),
+    "FAI012": Endpoint("counterfactual shift of the favourable probability", "share of rows", ZERO),
     "HAL001": Endpoint("incorrect answers", "share of rows", LOWER),
     "HAL002": Endpoint("correct answers", "share of rows", HIGHER),
     "HAL003": Endpoint("out-of-scope claims", "share of rows", LOWER),

@@ -108,6 +108,20 @@ def test_another_student_is_asked_and_the_teacher_is_not(folder: Path, kdaudit: 
     assert "student: 0 rows run" in again.err
 
 
+def test_a_dry_run_says_what_is_left_to_run_and_leaves_it(folder: Path, kdaudit: Run) -> None:
+    before = files(folder)
+    said = kdaudit("run", folder / "audit.toml", "--dry-run")
+    assert (said.code, files(folder)) == (0, before)
+    (line,) = [x for x in said.out.splitlines() if x.startswith("student (student.skops)")]
+    rows = int(line.partition("0 in the store, ")[2].partition(" to run")[0])
+    assert line == f"student (student.skops): {rows} audit rows, 0 in the store, {rows} to run"
+    kdaudit("run", folder / "audit.toml")
+    before = files(folder)
+    again = kdaudit("run", folder / "audit.toml", "--dry-run")
+    assert f"student (student.skops): {rows} audit rows, {rows} in the store, 0 to run" in again.out
+    assert files(folder) == before
+
+
 def test_damaged_evidence_is_exit_4_and_leaves_the_run_alone(folder: Path, kdaudit: Run) -> None:
     kdaudit("run", folder / "audit.toml")
     before = files(folder / "kdaudit-out")

@@ -9,6 +9,7 @@ import pytest
 
 from kdaudit.data.audit_file import AuditFile, parse
 from kdaudit.data.dataset import Dataset, load
+from kdaudit.data.frame import Frame, split_digest
 from kdaudit.errors import ConfigError, DataError
 
 TABLE = pd.DataFrame(
@@ -141,6 +142,24 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=rf"t\.parquet: .*{words}"):
         dataset(tmp_path, TABLE.assign(**cells), **data)
+
+
+def test_the_digest_of_a_split_tells_which_row_has_which_label() -> None:
+    def digest(ids: list[str], labels: list[str]) -> str:
+        return split_digest(
+            Frame(
+                ids=np.array(ids, dtype=object),
+                labels=np.array(labels, dtype=object),
+                inputs={},
+                out_of_scope=np.zeros(len(ids), dtype=np.bool_),
+            )
+        )
+
+    first = digest(["ab", "c"], ["x", "y"])
+    assert first == digest(["ab", "c"], ["x", "y"])
+    others = [(["a", "bc"], ["x", "y"]), (["ab", "c"], ["y", "x"]), (["ab", "cx"], ["", "y"])]
+    assert first not in {digest(*other) for other in others}
+    assert digest([], []) != first
 
 
 def test_a_column_of_ids_is_no_group(tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def test_lines_that_are_no_json_are_refused(tmp_path: Path, text: str) -> None:
         read(written(tmp_path, text, "t.jsonl"), tmp_path)
 
 
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    name = written(tmp_path, '{"id": "\\ud83d", "n": 1}\n', "t.jsonl")
+    with pytest.raises(DataError, match="half of a character"):
+        read(name, tmp_path)
+
+
 def test_the_digest_is_of_the_bytes(tmp_path: Path) -> None:
     source = read(written(tmp_path, "id\n1\n"), tmp_path)
     assert source.sha256 == hashlib.sha256(b"id\n1\n").hexdigest()

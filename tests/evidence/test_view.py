@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.view import Evidence, Streams, crossed
+from kdaudit.evidence.view import Category, Evidence, Rows, Streams, crossed
 from kdaudit.results import Better, Finding, Need, address
 
 Make = Callable[..., Evidence]
@@ -111,3 +111,24 @@ def test_an_estimate_is_finite_or_it_is_none(bad: dict[str, float]) -> None:
     good = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "level": 0.9}
     with pytest.raises(ValueError, match="an Estimate"):
         Estimate(**(good | bad), method="t")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [2, 90])  # few groups are counted, many are sorted
+def test_groups_are_those_found_one_row_at_a_time(values: int) -> None:
+    rng = np.random.default_rng(0)
+    names = tuple(f"{i:02d}" for i in range(values))
+    columns = {name: Category(rng.integers(-1, values, 60), names) for name in "ab"}
+    rows = Rows(
+        ids=np.arange(60).astype(object),
+        label=np.zeros(60, dtype=np.int64),
+        classes=("x", "y"),
+        attributes=columns,
+    )
+    codes, wheres = crossed(rows, ("b", "a"))
+    a, b = columns["a"].codes, columns["b"].codes
+    expected = [
+        (("a", names[i]), ("b", names[j])) if i >= 0 and j >= 0 else None
+        for i, j in zip(a, b, strict=True)
+    ]
+    assert [wheres[code] if code >= 0 else None for code in codes] == expected
+    assert wheres == tuple(sorted({where for where in expected if where}))

@@ -10,6 +10,7 @@ from kdaudit.results import (
     InputFile,
     Limit,
     Limitation,
+    Lock,
     Outcome,
     Results,
     Severity,
@@ -125,6 +126,7 @@ VERDICTS = (
 
 RESULTS = Results(
     name="support-intents",
+    lock=Lock(digest="5d1f" * 16, made="2026-11-18T16:02:11Z"),
     seed=7,
     alpha=0.05,
     versions={"kdaudit": "0.1.0", "numpy": "2.4.6", "scipy": "1.17.1"},

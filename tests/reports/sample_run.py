@@ -1,7 +1,7 @@
 """The circumstances of the sample: clock, machine, and the student's lineage with its controls."""
 
 from kdaudit.lineage import Arm, ArmKind, Epoch, Lineage
-from kdaudit.run import Run
+from kdaudit.run import Run, Wear
 
 DIGEST = "9f2c44b1d09e7c5a8a3b6c1fe2d4075b93aa6ef1c0d852b7744e19fd0ab3c655"
 
@@ -81,4 +81,5 @@ RUN = Run(
     predicted={"student": 4_500, "teacher": 0},
     reused={"student": 0, "teacher": 4_500, "baseline": 4_500},
     lineage={"student": LINEAGE},
+    wear=Wear(decisions=14, students=11),
 )

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdaudit.stats.arrays import FloatArray
+from kdaudit.stats.arrays import FloatArray, IntArray
 from kdaudit.stats.calibration_error import (
     bins_are_values,
     debiased_squared_error,
+    debiased_squared_error_of_clusters,
     equal_mass_bins,
     equal_width_bins,
     expected_calibration_error,
@@ -173,6 +174,55 @@ class TestErrors:
         plain = ((right / 20 - 0.8) ** 2).mean(axis=1)
         assert debiased.mean() == pytest.approx(0, abs=1e-4)
         assert plain.mean() == pytest.approx(0.008, abs=1e-4)
+
+
+def of_clusters(
+    claimed: FloatArray, happened: FloatArray, codes: IntArray, clusters: IntArray
+) -> float:
+    """The sums that the formula asks for, one cluster and bin at a time."""
+    sums = np.zeros((int(codes.max()) + 1, 6))
+    for k in np.unique(codes):
+        for c in np.unique(clusters[codes == k]):
+            rows = (codes == k) & (clusters == c)
+            n, gap = rows.sum(), (claimed[rows] - happened[rows]).sum()
+            sums[k] += [1, n, gap, gap * gap, gap * n, n * n]
+    return float(debiased_squared_error_of_clusters(*sums.T))
+
+
+class TestClusters:
+    @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=40))
+    def test_single_rows_of_equal_claims_need_no_other_formula(
+        self, rows: list[tuple[int, bool]]
+    ) -> None:
+        codes = np.array([k for k, _ in rows])
+        claimed, happened = codes / 4, np.array([float(y) for _, y in rows])
+        plain = debiased_squared_error(*(np.bincount(codes, w) for w in (None, claimed, happened)))
+        found = of_clusters(claimed, happened, codes, np.arange(codes.size))
+        assert found == pytest.approx(float(plain), abs=1e-12)
+
+    def test_copies_of_rows_change_nothing(self) -> None:
+        rng = np.random.default_rng(2)
+        claimed, happened = rng.random(30), rng.integers(0, 2, 30).astype(float)
+        codes, one = equal_mass_bins(claimed, 3), np.arange(30)
+        claimed_3, happened_3, codes_3, one_3 = (
+            np.repeat(x, 3) for x in (claimed, happened, codes, one)
+        )
+        found = of_clusters(claimed_3, happened_3, codes_3.astype(int), one_3.astype(int))
+        assert found == pytest.approx(of_clusters(claimed, happened, codes, one))
+
+    def test_it_is_unbiased_where_clusters_err_together(self) -> None:
+        rng = np.random.default_rng(3)
+        clusters, codes = np.repeat(np.arange(20), 15), np.tile(np.arange(3), 100)
+        claimed = np.full(300, 0.5)
+        found, plain = [], []
+        for _ in range(300):
+            rate = rng.beta(2, 2, 20)[clusters]  # 0.5 on average, and alike within a cluster
+            happened = (rng.random(300) < rate).astype(float)
+            found.append(of_clusters(claimed, happened, codes, clusters))
+            sums = (np.bincount(codes, w) for w in (None, claimed, happened))
+            plain.append(float(debiased_squared_error(*sums)))
+        assert np.mean(found) == pytest.approx(0, abs=5e-4)
+        assert np.mean(plain) > 1.5e-3
 
 
 class TestSwept:

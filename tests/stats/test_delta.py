@@ -27,7 +27,15 @@ def test_fieller_inverts_the_test_of_the_contrast(
         return
     for end, p in ((found.low, p_above), (found.high, p_below)):
         contrast = combine(
-            [top, bottom], covariance, df, [1, -end], clusters=10**6, span=0, unknown=[0, 0], z=0
+            [top, bottom],
+            covariance,
+            df,
+            [1, -end],
+            effective=10**6,
+            largest=1e-6,
+            span=0,
+            unknown=[0, 0],
+            z=0,
         )
         assert p(contrast, 0.0) == pytest.approx(0.05, abs=1e-6)
 

@@ -1,4 +1,4 @@
-"""A small part of `benchmarks/operating_characteristics.py`; nightly the whole of its quick form."""
+"""A part of `benchmarks/operating_characteristics.py`; nightly the whole of its quick form."""
 
 import importlib.util
 import sys

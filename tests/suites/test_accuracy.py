@@ -125,10 +125,14 @@ def test_clustered_error_of_the_difference_is_that_of_least_squares(evidence: Ma
     )
     c = np.array([1.0, -1.0])
     ours = float(c @ np.array(basis.covariance) @ c)
-    assert ours == pytest.approx(float(fit.bse[0] ** 2))
-    assert basis.df == 24
+    share = np.bincount(cluster) / 300
+    # Least squares corrects as for equal clusters; see `kdaudit.stats.clusters`.
+    plain = float(fit.bse[0] ** 2) * 24 / 25
+    corrected = plain / (1 - 2 * share.max() + (share**2).sum())
+    assert ours == pytest.approx(corrected)
+    assert basis.df == pytest.approx(1 / (share**2).sum() - 1)
     assert isinstance(found.difference, Estimate)
-    assert found.difference.method == "cluster-robust t, 25 clusters"
+    assert found.difference.method.startswith("cluster-robust t, 25 clusters, ")
 
 
 def test_copying_rows_into_their_clusters_tells_nothing_new(evidence: Make) -> None:
@@ -148,7 +152,7 @@ def test_copying_rows_into_their_clusters_tells_nothing_new(evidence: Make) -> N
 
     assert interval(2) == pytest.approx(interval(5))
     low, high = interval(1)  # one row per cluster: Tango's interval, which is about as wide
-    assert interval(2) == pytest.approx((low, high), abs=0.02)
+    assert interval(2) == pytest.approx((low, high), abs=0.04)
 
 
 def test_few_clusters_are_no_interval(evidence: Make) -> None:

@@ -11,7 +11,10 @@ from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Finding, Fixed, SuiteResult
-from kdaudit.stats.calibration import debiased_squared_error, equal_mass_bins
+from kdaudit.stats.calibration_error import (
+    debiased_squared_error,
+    equal_mass_bins,
+)
 from kdaudit_suites.calibration import Calibration
 
 Make = Callable[..., Evidence]
@@ -156,6 +159,10 @@ def test_identical_probabilities_are_no_proof_of_equal_calibration(
         ({"weight": [1.0, 2.0] * 50}, "not defined for weighted rows"),
         ({"cluster": [0] * 100}, "1 clusters; at least 8"),
         ({"cluster": [0, 1, 2, 3] * 25}, "4 clusters; at least 8"),
+        (  # (60 + 40)² / (60² + 40) = 2.7
+            {"cluster": [0] * 60 + list(range(1, 41))},
+            "41 clusters that say as much as 2.7 equal ones; at least 8",
+        ),
     ],
 )
 def test_the_debiased_error_says_why_it_is_not_there(
@@ -164,6 +171,21 @@ def test_the_debiased_error_says_why_it_is_not_there(
     label, student, teacher = draw(7, n=100)
     made = evidence(label=label, student=student, teacher=teacher, **changed)
     assert words in reason(finding(run(made), "CAL004"))
+
+
+def test_copies_of_a_row_in_a_cluster_add_nothing(evidence: Make) -> None:
+    label, student, teacher = draw(15, n=90)
+    cluster = np.arange(90) // 3
+    one = evidence(label=label, student=student, teacher=teacher, cluster=cluster.tolist())
+    more = evidence(
+        label=np.repeat(label, 4),
+        student=np.repeat(student, 4, axis=0),
+        teacher=np.repeat(teacher, 4, axis=0),
+        cluster=np.repeat(cluster, 4).tolist(),
+    )
+    for who in ("student", "difference"):
+        a, b = (estimate(getattr(finding(run(made), "CAL004"), who)) for made in (one, more))
+        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
 
 
 def test_fewer_rows_than_bins_need_are_not_measured(evidence: Make) -> None:
@@ -187,7 +209,10 @@ def test_equal_confidences_are_one_bin_and_no_exception(evidence: Make, confiden
 
 
 def test_labels_alone_have_no_calibration(evidence: Make) -> None:
-    result = run(evidence(label=[0, 1] * 20, student=[0, 1] * 20, teacher=[0, 0] * 20))
+    result = run(
+        evidence(label=[0, 1] * 20, student=[0, 1] * 20, teacher=[0, 0] * 20, positive=[0])
+    )
+    assert {f.code for f in result.findings} == {f"CAL00{i}" for i in range(1, 9)}
     for found in result.findings:
         assert "gives labels only" in reason(found)
 
@@ -205,13 +230,38 @@ def test_the_bootstrap_draws_do_not_depend_on_other_columns(evidence: Make) -> N
             sensitive=(("sex",),),
         )
     )
-    assert plain.findings == grouped.findings
+    assert plain.findings == tuple(f for f in grouped.findings if not f.where)
 
 
-def test_plug_in_errors_are_shown_and_nothing_can_be_checked_by_them(evidence: Make) -> None:
-    label, student, teacher = draw(10)
-    result = run(evidence(label=label, student=student, teacher=teacher))
-    (table,) = [f for f in result.figures if f.name == "expected-calibration-error"]
-    assert [row[0] for row in table.rows] == ["student", "teacher"]
-    assert "never checked" in table.title
-    assert {f.code for f in result.findings} == {"CAL001", "CAL002", "CAL003", "CAL004"}
+def test_a_model_of_few_bits_has_its_values_as_bins_and_says_so(evidence: Make) -> None:
+    rng = np.random.default_rng(12)
+    label, _, teacher = draw(12, n=600)
+    sure = rng.choice([0.5, 0.75, 1.0], 600, p=[0.01, 0.09, 0.9])
+    student = np.stack([sure, 1 - sure], axis=1)
+    found = finding(run(evidence(label=label, student=student, teacher=teacher)), "CAL004")
+    assert found.note == "few distinct probabilities: the student's 3 are the bins, one each"
+    right = label == 0
+    parts = [
+        (sure == v).mean()
+        * ((right[sure == v].mean() - v) ** 2 - right[sure == v].var(ddof=1) / (sure == v).sum())
+        for v in (0.5, 0.75, 1.0)
+    ]
+    assert estimate(found.student).value == pytest.approx(sum(parts))
+
+
+def test_one_row_is_measured_without_certainty(evidence: Make) -> None:
+    result = run(evidence(label=[0], student=[[1.0, 0.0]], teacher=[[1.0, 0.0]], positive=[0]))
+    for found in result.findings:
+        assert isinstance(found.basis, NotMeasured), found.address
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_and_full_confidence_are_measured_like_any_other(
+    evidence: Make, label: int
+) -> None:
+    sure = np.tile([1.0, 0.0], (60, 1))
+    result = run(evidence(label=[label] * 60, student=sure, teacher=sure, positive=[0]), clip=1e-3)
+    assert estimate(finding(result, "CAL003").student).value == label
+    assert estimate(finding(result, "CAL005").student).value == label
+    assert estimate(finding(result, "CAL006").student).value == pytest.approx(label)
+    assert estimate(finding(result, "CAL007").student).value == label / 2

@@ -32,8 +32,9 @@ def agreement(endpoint: Endpoint, evidence: Evidence, right: Scores | None) -> l
     found = [mean_finding(endpoint, evidence, scores)]
     of_teacher = None if right is None else right["teacher"]
     if isinstance(of_teacher, Score):
-        is_right = of_teacher.values.astype(bool) & of_teacher.valid
-        for name, rows in (("right", is_right), ("wrong", ~is_right & of_teacher.valid)):
+        is_right, missing = of_teacher.values.astype(bool), ~of_teacher.valid
+        # A teacher's answer left out counts on both sides, as one the student does not share.
+        for name, rows in (("right", is_right | missing), ("wrong", ~is_right | missing)):
             where: Where = (("teacher", name),)
             found.append(mean_finding(endpoint, evidence, scores, where=where, rows=rows))
     return found
