@@ -11,28 +11,28 @@ from typing import Literal
 
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.results import Means, Table
-from kdaudit.stats import linear, paired_table
+from kdaudit.stats import linear, one_sided_table
 from kdaudit.stats.interval import normal_quantile, tail
-from kdaudit.stats.proportions import wilson
+from kdaudit.stats.proportions import clopper_pearson
 
 Reference = Literal["teacher", "baseline"]
 Subject = Literal["student", "teacher", "baseline"]
 ORDER: tuple[Subject, ...] = ("student", "teacher", "baseline")
 
+EXACT = "Clopper-Pearson, conservative"
+FEW = 10  # differing rows below which a score interval may cover more often than it says
 NO_BASELINE = NotMeasured("the audit has no baseline")
 
 
 def own(basis: Table | Means, subject: Subject, level: float) -> Measurement:
-    """One subject's own value: Wilson for 0/1 scores, Student's t for other means."""
+    """One subject's own value: exact for 0/1 scores, Student's t for other means."""
     if isinstance(basis, Table):
         counts = _successes(basis, subject)
         if counts is None:
             return NO_BASELINE
         right, n = counts
-        low, high = wilson(right, n, level)
-        return Estimate(
-            value=right / n, low=low, high=high, n=n, level=level, method="Wilson score"
-        )
+        low, high = clopper_pearson(right, n, level)
+        return Estimate(value=right / n, low=low, high=high, n=n, level=level, method=EXACT)
     index = ORDER.index(subject)
     if index >= len(basis.mean):
         return NO_BASELINE
@@ -54,10 +54,10 @@ def difference(basis: Table | Means, reference: Reference, level: float) -> Meas
             return NO_BASELINE
         n11, n10, n01, n00 = pair
         n = n11 + n10 + n01 + n00
-        low, high = paired_table.tango_interval(n10, n01, n, level)
-        return Estimate(
-            value=(n10 - n01) / n, low=low, high=high, n=n, level=level, method="Tango score"
-        )
+        low, high = one_sided_table.difference_interval(n10, n01, n, level)
+        few = n10 + n01 < FEW or min(n10, n01) == 0
+        method = "Tango score, conservative" if few else "Tango score"
+        return Estimate(value=(n10 - n01) / n, low=low, high=high, n=n, level=level, method=method)
     weights = contrast_weights(basis, reference, 1.0)
     return NO_BASELINE if weights is None else estimated(basis, weights, level)
 
@@ -101,17 +101,22 @@ def combined(basis: Means, weights: Sequence[float], alpha: float) -> linear.Com
         basis.covariance,
         basis.df,
         list(weights),
-        clusters=max(2, int(units)),
+        effective=units,
+        largest=heaviest_share(basis),
         span=basis.span,
         unknown=basis.unknown,
         z=normal_quantile(alpha),
-        concentration=1 / units,
     )
 
 
 def effective_units(basis: Means) -> float:
     """Independent units, as many of equal weight as would say as much."""
     return basis.clusters if basis.effective is None else basis.effective
+
+
+def heaviest_share(basis: Means) -> float:
+    """Share of the heaviest unit in its mean."""
+    return 1 / effective_units(basis) if basis.largest is None else basis.largest
 
 
 def bounded(basis: Means, weights: Sequence[float], alpha: float) -> linear.Combination:
@@ -138,10 +143,16 @@ def estimated(basis: Means, weights: Sequence[float], level: float) -> Estimate:
 
 
 def method_of(basis: Means) -> str:
-    """How an interval of this basis is called."""
+    """How an interval of this basis is called.
+
+    It is conservative, by design, wherever few units or few differing answers carry it.
+    """
+    if basis.effective is None:
+        return "t, conservative"
+    units = f"{basis.effective:.1f} effective, {basis.df:.1f} df"
     if basis.clustered:
-        return f"cluster-robust t, {basis.clusters} clusters"
-    return "t"
+        return f"cluster-robust t, {basis.clusters} clusters, {units}, conservative"
+    return f"t, {units}, conservative"
 
 
 def negated(estimate: Estimate) -> Estimate:

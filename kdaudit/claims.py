@@ -12,12 +12,14 @@ from kdaudit.basis import (
     NO_BASELINE,
     ORDER,
     Reference,
+    Subject,
     bounded,
     combined,
     contrast_weights,
     difference,
     effective_units,
     estimated,
+    heaviest_share,
     method_of,
     negated,
     own,
@@ -26,8 +28,8 @@ from kdaudit.basis import (
 )
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.results import Basis, Better, Finding, Fixed, Means, Table
-from kdaudit.stats import linear, paired_table
-from kdaudit.stats.power import required_n, zero_discordance_n
+from kdaudit.stats import linear, one_sided_table
+from kdaudit.stats.power import required_n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,30 +50,35 @@ class Claim:
     needed_n: int | None
 
 
-def claim_own(finding: Finding, limit: float, alpha: float) -> Claim | NotMeasured:
-    """The student's own value (its size, for ``zero``) against a limit."""
-    basis = finding.basis
+def claim_own(
+    finding: Finding, limit: float, alpha: float, subject: Subject = "student"
+) -> Claim | NotMeasured:
+    """A subject's own value (its size, for ``zero``) against a limit; as a rule the student's."""
+    basis, value = finding.basis, getattr(finding, subject)
     if isinstance(basis, NotMeasured):
         return basis
     if isinstance(basis, Fixed):
-        return _fixed(finding.student, basis, limit, absolute=finding.better is Better.ZERO)
+        return _fixed(value, basis, limit, absolute=finding.better is Better.ZERO)
+    if isinstance(value, NotMeasured) and subject != "student":
+        return value  # of a score of the pair, the basis has no number of the reference's own
     if isinstance(basis, Means):
-        return _own_mean(basis, finding.better, limit, alpha)
-    right, n = basis.n11 + basis.n10, basis.n11 + basis.n10 + basis.n01 + basis.n00
-    share, spread = right / n, math.sqrt(max(limit * (1 - limit), 0.0) / n)
-    above = _normal_tail((share - limit) / spread) if spread else float(share <= limit)
-    measured = own(basis, "student", 1 - 2 * alpha)
-    assert isinstance(measured, Estimate)  # a table always has a student
+        return _own_mean(basis, finding.better, limit, alpha, ORDER.index(subject))
+    measured = own(basis, subject, 1 - 2 * alpha)
+    assert isinstance(measured, Estimate)  # whoever has a value is in the table
+    share = measured.value
+    right = round(share * measured.n)
     return Claim(
         estimate=measured,
-        p_above=above,
-        p_below=1 - above if spread else float(share >= limit),
+        p_above=one_sided_table.share_p_above(right, measured.n, limit),
+        p_below=one_sided_table.share_p_below(right, measured.n, limit),
         needed_n=_needed(share * (1 - share), abs(share - limit), alpha, 1.0),
     )
 
 
-def _own_mean(basis: Means, better: Better, limit: float, alpha: float) -> Claim | NotMeasured:
-    weights = unit(0, len(basis.mean))
+def _own_mean(
+    basis: Means, better: Better, limit: float, alpha: float, index: int
+) -> Claim | NotMeasured:
+    weights = unit(index, len(basis.mean))
     if better is Better.ZERO:
         return _size(basis, weights, limit, alpha)
     if basis.scale == "log" and not limit > 0:
@@ -100,14 +107,18 @@ def claim_worse(
     return _worse(basis, finding.better, reference, margin, alpha)
 
 
-def _compared(finding: Finding, reference: Reference) -> Basis:
-    """The basis of a comparison with the reference, or why there is none."""
+def _compared(finding: Finding, reference: Reference, *, share: bool = False) -> Basis:
+    """The basis of a comparison with the reference, or why there is none.
+
+    A ratio may be a share of the reference's own ratio; a ratio of the pair is no one's own.
+    """
     basis = finding.basis
     if isinstance(basis, NotMeasured):
         return basis
     if reference == "teacher" and isinstance(finding.difference, NotMeasured):
         return finding.difference
-    if isinstance(basis, Means) and basis.scale == "log":
+    own_ratios = share and isinstance(basis, Means) and len(basis.mean) > 1
+    if isinstance(basis, Means) and basis.scale == "log" and not own_ratios:
         return NotMeasured("a ratio is a comparison already; hold it with at_least or at_most")
     return basis
 
@@ -128,8 +139,8 @@ def _worse(
         variance = (gains + losses) / n - worse.value**2
         return Claim(
             estimate=worse,
-            p_above=paired_table.tango_p_below(gains, losses, n, -margin),
-            p_below=paired_table.tango_p_above(gains, losses, n, -margin),
+            p_above=one_sided_table.difference_p_below(gains, losses, n, -margin),
+            p_below=one_sided_table.difference_p_above(gains, losses, n, -margin),
             needed_n=_needed(variance, abs(margin - worse.value), alpha, 1.0),
         )
     weights = contrast_weights(basis, reference, 1.0)
@@ -150,7 +161,7 @@ def claim_share(
 
     The test is that of the contrast s - keep·t, so it needs no division and survives clusters.
     """
-    basis = _compared(finding, reference)
+    basis = _compared(finding, reference, share=True)
     if isinstance(basis, NotMeasured):
         return basis
     if isinstance(basis, Fixed):
@@ -169,7 +180,7 @@ def _share_of_table(pair: tuple[int, int, int, int], keep: float, alpha: float) 
     n, level = n11 + n10 + n01 + n00, 1 - 2 * alpha
     if n11 + n01 == 0:
         return None
-    low, high = paired_table.tang_interval(*pair, level)
+    low, high = one_sided_table.ratio_interval(*pair, level)
     if not math.isfinite(high):
         return None
     value = (n11 + n10) / (n11 + n01)
@@ -177,8 +188,8 @@ def _share_of_table(pair: tuple[int, int, int, int], keep: float, alpha: float) 
     gap = ((n11 + n10) - keep * (n11 + n01)) / n
     return Claim(
         estimate=Estimate(value=value, low=low, high=high, n=n, level=level, method="Tang score"),
-        p_above=paired_table.tang_p_above(*pair, keep),
-        p_below=paired_table.tang_p_below(*pair, keep),
+        p_above=one_sided_table.ratio_p_above(*pair, keep),
+        p_below=one_sided_table.ratio_p_below(*pair, keep),
         needed_n=_needed(per_row - gap**2, abs(gap), alpha, 1.0),
     )
 
@@ -187,6 +198,8 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
     index = ORDER.index(reference)
     if index >= len(basis.mean):
         return None
+    if basis.scale == "log":
+        return _share_of_ratios(basis, reference, keep, alpha)
     bottom = bounded(basis, unit(index, len(basis.mean)), alpha)
     # Without the scores that were only put in its place, the reference must be off zero as well.
     if not linear.lower(bottom, alpha) > (basis.filled[index] if basis.filled else 0):
@@ -213,6 +226,19 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
     )
 
 
+def _share_of_ratios(basis: Means, reference: Reference, keep: float, alpha: float) -> Claim | None:
+    weights = contrast_weights(basis, reference, 1.0)
+    if weights is None or not keep > 0:
+        return None
+    value, limit = combined(basis, weights, alpha), math.log(keep)
+    return Claim(
+        estimate=estimated(basis, weights, 1 - 2 * alpha),
+        p_above=linear.p_above(value, limit),
+        p_below=linear.p_below(value, limit),
+        needed_n=_needed_means(basis, weights, abs(value.value - limit), alpha),
+    )
+
+
 def _further_from_zero(
     basis: Table | Means, reference: Reference, margin: float, alpha: float
 ) -> Claim | NotMeasured:
@@ -235,7 +261,9 @@ def _further_from_zero(
         weights[0], weights[index] = a, b
         return combined(basis, weights, alpha)
 
-    low, high = linear.interval(mix(0.0, 1.0), level)
+    # At alpha/2 a side, since the sign is chosen by the data: at alpha, T = 0 is taken for a bias
+    # in one case of ten, and a student at its margin then passes with chance 0.063 in all.
+    low, high = linear.interval(mix(0.0, 1.0), 1 - alpha)
     if low > 0 or high < 0:
         sign = 1.0 if low > 0 else -1.0
         sides = (mix(sign, -sign), mix(-sign, -sign))
@@ -314,16 +342,12 @@ def _fixed(
     )
 
 
-def _normal_tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2))
-
-
 def _needed(variance: float, distance: float, alpha: float, span: float) -> int | None:
     """Rows that decide a distance, at the spread seen and if not one more answer differs."""
     if not distance > 1e-9:
         return None
     by_spread = required_n(max(variance, 0.0), distance, alpha=alpha) if variance > 0 else 1
-    by_zero = zero_discordance_n(min(distance / span, 0.999), alpha=alpha)
+    by_zero = one_sided_table.agreement_n(min(distance / span, 0.999), alpha=alpha)
     return max(by_spread, by_zero)
 
 
@@ -335,11 +359,11 @@ def _needed_means(
     variance = sum(
         a * b * basis.covariance[i][j] for i, a in enumerate(weights) for j, b in enumerate(weights)
     )
-    # The covariance is that of clusters already; what not one answer shows counts them again.
-    per_cluster = basis.n / effective_units(basis)
-    return _needed(
-        max(variance, 0.0) * basis.n, distance, alpha, max(basis.span, 1e-9) * per_cluster
-    )
+    # The covariance is that of units already, with their design effect. What not one answer shows
+    # counts them again: as many rows per unit as here, in units as unequal as these.
+    units = effective_units(basis)
+    per_unit = basis.n * (1 / units + math.sqrt(heaviest_share(basis) / units)) / 2
+    return _needed(max(variance, 0.0) * basis.n, distance, alpha, max(basis.span, 1e-9) * per_unit)
 
 
 def _crossing(bound: Callable[[float], float], start: float, direction: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
-from kdaudit.errors import ExitCode, examples
+from kdaudit.errors import ExitCode, examples, unknown
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import (
     Check,
@@ -28,6 +28,8 @@ from kdaudit.stats.holm import holm
 
 TOLERANCE = 1e-12  # bounds equal to a limit up to rounding are inside it
 
+COMPARING = (Limit.MARGIN, Limit.KEEP)  # limits that hold a student against a reference
+NEEDS_A_STUDENT = NotMeasured("it needs a student, and only the teacher was audited")
 COMPLETE = Check(code="ACC003", limit=Limit.AT_MOST, value=0.001, min_n=2, declared=False)
 
 
@@ -117,6 +119,8 @@ def judge(
     suites: Sequence[SuiteResult],
     alpha: float,
     policy: Policy = STRICT,
+    *,
+    only: str | None = None,
 ) -> tuple[Verdict, ...]:
     """Decide every check of a contract.
 
@@ -125,6 +129,7 @@ def judge(
         suites: what was measured.
         alpha: one-sided level of every check.
         policy: which undecided outcomes block.
+        only: the subject that was audited alone: checks that need a student do not block.
 
     Returns:
         One verdict per member, in the order of the contract and, within a check, of the findings.
@@ -133,16 +138,28 @@ def judge(
     findings = [finding for suite in suites for finding in suite.findings]
     verdicts: list[Verdict] = []
     for number, check in enumerate(contract):
-        members = [replace(verdict, check=number) for verdict in _members(check, findings, alpha)]
+        if only is not None and check.limit in COMPARING:
+            verdicts.append(_not_evaluable(number, check, NEEDS_A_STUDENT.reason))
+            continue
+        decided = [
+            replace(decide(check, finding, alpha), check=number)
+            for finding in members(check, findings)
+        ]
         owner = owners.get(check.code)
         if owner is not None and owner.error is not None:
-            members = [
+            decided = [
                 replace(_absent(check, number, findings), outcome=Outcome.ERROR, reason=owner.error)
             ]
-        verdicts += members or [_absent(check, number, findings)]
-    decided = _fail_by_holm(verdicts, contract, alpha)
+        if not owners.get(check.code) and not decided:
+            reason = f"it was not measured here: {unknown('check', check.code, owners)}"
+            decided = [_not_evaluable(number, check, reason)]
+        verdicts += decided or [_absent(check, number, findings)]
+    corrected = _fail_by_holm(verdicts, contract, alpha)
     hidden = _hidden_by_missing_answers(findings)
-    return tuple(_mark_blocking(decided, contract, policy, hidden))
+    return tuple(
+        replace(verdict, blocks=verdict.blocks and verdict.measured != NEEDS_A_STUDENT)
+        for verdict in _mark_blocking(corrected, contract, policy, hidden)
+    )
 
 
 def overall(
@@ -165,6 +182,12 @@ def overall(
 
 
 def _claim(check: Check, finding: Finding, alpha: float) -> Claim | NotMeasured:
+    basis, level = finding.basis, 1 - 2 * alpha
+    if isinstance(basis, Fixed) and basis.level < 1 and abs(basis.level - level) > TOLERANCE:
+        return NotMeasured(
+            f"its interval holds at {basis.level:.4g} only, and alpha = {alpha:g} asks for "
+            f"{level:.4g}; measure again"
+        )
     if check.limit is Limit.MARGIN:
         return claim_worse(finding, check.against, check.value, alpha)
     if check.limit is Limit.KEEP:
@@ -172,23 +195,23 @@ def _claim(check: Check, finding: Finding, alpha: float) -> Claim | NotMeasured:
     return claim_own(finding, check.value, alpha)
 
 
-def _members(check: Check, findings: Sequence[Finding], alpha: float) -> list[Verdict]:
-    if check.each:
-        wanted = sorted(check.each)
-        return [
-            decide(check, finding, alpha)
-            for finding in findings
-            if finding.code == check.code and [column for column, _ in finding.where] == wanted
-        ]
+def members(check: Check, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that a check speaks of."""
+    wanted = sorted(check.each)
     return [
-        decide(check, finding, alpha)
+        finding
         for finding in findings
-        if finding.code == check.code and finding.where == check.where
+        if finding.code == check.code
+        and (
+            [column for column, _ in finding.where] == wanted
+            if check.each
+            else finding.where == check.where
+        )
     ]
 
 
 def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
-    place = address(check.code, check.where or tuple((column, "*") for column in check.each))
+    place = _place(check)
     reason = f"nothing was measured at {place}"
     if check.where:
         asked = " and ".join(f"{column} = {value!r}" for column, value in check.where)
@@ -200,14 +223,22 @@ def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
         ]
         shown = f"; measured: {examples(known, 8)}" if known else ""
         reason = f"no row of the audit split has {asked}{shown}"
+    return _not_evaluable(number, check, reason)
+
+
+def _not_evaluable(number: int, check: Check, reason: str) -> Verdict:
     return Verdict(
         check=number,
-        address=place,
+        address=_place(check),
         outcome=Outcome.NOT_EVALUABLE,
         measured=NotMeasured(reason),
         limit=check.value,
         reason=reason,
     )
+
+
+def _place(check: Check) -> str:
+    return address(check.code, check.where or tuple((column, "*") for column in check.each))
 
 
 def _fail_by_holm(

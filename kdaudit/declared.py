@@ -1,11 +1,12 @@
 """From the audit file's ``[[contract]]`` to checks, refused before any model runs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 from kdaudit.contract import COMPLETE
 from kdaudit.data.audit_file import CheckTable, DataTable
 from kdaudit.errors import ConfigError, unknown
-from kdaudit.results import Better, Check, Endpoint, Limit, Severity, address
+from kdaudit.results import Better, Check, Endpoint, Limit, Severity, SuiteResult, address
 
 
 def checks(
@@ -22,6 +23,30 @@ def checks(
     return (*declared, COMPLETE)
 
 
+def stored_checks(tables: Sequence[CheckTable], suites: Sequence[SuiteResult]) -> tuple[Check, ...]:
+    """Checks for findings that are there already, and the one that every audit has.
+
+    What was not measured is for the decision to say; a limit that asks for a worse student is
+    refused all the same.
+
+    Raises:
+        ConfigError: for a limit that asks for a worse student, or is off the scale.
+    """
+    examples = {finding.code: finding for suite in suites for finding in suite.findings}
+    for number, table in enumerate(tables, 1):
+        example = examples.get(table.check)
+        if example is not None:
+            endpoint = Endpoint(
+                code=example.code, metric=example.metric, unit=example.unit, better=example.better
+            )
+            _refuse_wrong_way(endpoint, *_limit(table), f"[[contract]] number {number}")
+    declared = tuple(map(_as_check, tables))
+    measured = {code for suite in suites for code in suite.codes}
+    if any(check.code == COMPLETE.code for check in declared) or COMPLETE.code not in measured:
+        return declared
+    return (*declared, COMPLETE)
+
+
 def _check(
     table: CheckTable, number: int, endpoints: Mapping[str, Endpoint], data: DataTable
 ) -> Check:
@@ -29,11 +54,19 @@ def _check(
     if table.check not in endpoints:
         raise ConfigError(f"{place}: {unknown('check', table.check, endpoints)}")
     endpoint = endpoints[table.check]
-    limit, value = next(
+    _refuse_wrong_way(endpoint, *_limit(table), place)
+    _refuse_wrong_place(endpoint, table, data, place)
+    return _as_check(table)
+
+
+def _limit(table: CheckTable) -> tuple[Limit, float]:
+    return next(
         (limit, value) for limit in Limit if (value := getattr(table, limit.value)) is not None
     )
-    _refuse_wrong_way(endpoint, limit, value, place)
-    _refuse_wrong_place(endpoint, table, data, place)
+
+
+def _as_check(table: CheckTable) -> Check:
+    limit, value = _limit(table)
     return Check(
         code=table.check,
         where=tuple(sorted((column, _text(cell)) for column, cell in table.where.items())),
@@ -70,7 +103,7 @@ def _refuse_wrong_way(endpoint: Endpoint, limit: Limit, value: float, place: str
 
 
 def _refuse_wrong_place(endpoint: Endpoint, table: CheckTable, data: DataTable, place: str) -> None:
-    roles = {"@slices": data.slices, "@sensitive": data.sensitive}
+    roles = {"@slices": data.slice_columns, "@sensitive": data.sensitive}
     columns = [c for key in endpoint.keys for c in roles.get(key, (key,))]
     asked = [*table.where, *table.each]
     for column in asked:
@@ -98,15 +131,37 @@ def _text(cell: str | float | bool) -> str:  # noqa: FBT001  # a TOML value
     return str(cell)
 
 
-def crosses(contract: Sequence[Check], columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+MOST_GROUPS = 64  # that two columns may make and still be crossed without being asked
+
+
+def crosses(
+    contract: Sequence[Check],
+    columns: Sequence[str],
+    also: Sequence[str] = (),
+    *,
+    values: Mapping[str, int] | None = None,
+) -> tuple[tuple[str, ...], ...]:
     """Groups of columns to measure: each alone, and the crossings that the contract asks for.
+
+    Args:
+        contract: the checks.
+        columns: each of them is measured alone.
+        also: these are measured only where a check asks, alone or crossed.
+        values: how many values each column has; then every two columns are crossed as well, as
+            long as that makes few groups.
 
     >>> from kdaudit.results import Check, Limit
     >>> both = Check(code="FAI001", each=("sex", "race"), limit=Limit.MARGIN, value=0.03)
     >>> crosses([both], ["race", "sex"])
     (('race',), ('sex',), ('race', 'sex'))
+    >>> crosses([], ["sex", "age", "town"], values={"sex": 2, "age": 4, "town": 300})
+    (('sex',), ('age',), ('town',), ('age', 'sex'))
     """
-    asked = {tuple(sorted(c.each)) for c in contract if len(c.each) > 1}
-    asked |= {tuple(column for column, _ in c.where) for c in contract if len(c.where) > 1}
-    wanted = sorted(group for group in asked if set(group) <= set(columns))
-    return (*((column,) for column in columns), *wanted)
+    alone = tuple((column,) for column in columns)
+    asked = {tuple(sorted(c.each)) for c in contract if c.each}
+    asked |= {tuple(column for column, _ in c.where) for c in contract if c.where}
+    if values is not None:
+        pairs = combinations(sorted(columns), 2)
+        asked |= {pair for pair in pairs if values[pair[0]] * values[pair[1]] <= MOST_GROUPS}
+    known = {*columns, *also}
+    return (*alone, *sorted(group for group in asked - {*alone} if set(group) <= known))

@@ -1,42 +1,66 @@
-"""Carry out an audit file: distil what is asked for, audit, and write the run folder."""
+"""Carry out an audit file: distil what is asked for, audit, and write the run folders."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kdaudit.basis import ORDER
-from kdaudit.contract import Policy, judge
+from kdaudit.closing import closing
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
-from kdaudit.errors import ConfigError, unknown
-from kdaudit.evidence.store import Store
+from kdaudit.data.dataset import Dataset, load
+from kdaudit.errors import DataError, ExitCode, KdauditError
+from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
 from kdaudit.lineage import Lineage
+from kdaudit.lock import held_to
 from kdaudit.pipeline import Audited, audit_file
 from kdaudit.plan import make_plan
+from kdaudit.policies import policy_of
 from kdaudit.progress import Progress, silent
 from kdaudit.registry import report
-from kdaudit.results import Outcome, Results
+from kdaudit.results import Lock, Results
 from kdaudit.results_file import canonical
 from kdaudit.run import Run
 from kdaudit.run_folder import RENDERED, RunFolder
+from kdaudit.students import comparison, exit_code, pairs, summary, teacher_only
+from kdaudit.wear import Ledger
 
 if TYPE_CHECKING:
     from kdaudit.distill.distill import Distilled
 
-WORDS = {
-    Outcome.PASS: "PASS",
-    Outcome.FAIL: "FAIL",
-    Outcome.INCONCLUSIVE: "INCONCLUSIVE",
-    Outcome.NOT_EVALUABLE: "NOT EVALUABLE",
-    Outcome.ERROR: "ERROR",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a command asks of an audit file.
+
+    Attributes:
+        out: the run folder; default ``kdaudit-out/<name>`` beside the audit file.
+        policy: apply ``[policy.NAME]``.
+        train: distil subjects that say so; else their folders must exist.
+        retime: time the models anew, whatever the store has.
+        only: audit this subject alone, against the fixed limits.
+        student: of ``[students.NAME]``, audit this one.
+        lock: hold the audit to what this file promised.
+    """
+
+    out: Path | None = None
+    policy: str | None = None
+    train: bool = True
+    retime: bool = False
+    only: Literal["teacher"] | None = None
+    student: str | None = None
+    lock: Path | None = None
+
+
+DEFAULT = Request()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Executed:
-    """What became of an audit file."""
+    """What became of one pair."""
 
     audited: Audited
     run: Run
@@ -44,53 +68,145 @@ class Executed:
     closing: str
 
 
-def execute(
-    path: Path,
-    out: Path | None = None,
-    *,
-    policy: str | None = None,
-    train: bool = True,
-    retime: bool = False,
-    progress: Progress = silent,
-) -> Executed:
-    """Carry out the audit file at ``path``.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExecutedAll:
+    """What became of an audit file.
 
-    Args:
-        path: the audit file.
-        out: the run folder; default ``kdaudit-out/<name>`` beside the audit file.
-        policy: apply ``[policy.NAME]``.
-        train: distil subjects that say so; else their folders must exist.
-        retime: time the models anew, whatever the store has.
-        progress: told what goes on.
+    Attributes:
+        pairs: by student; ``""`` is the only one of ``[student]``, or the teacher alone.
+        table: of several students, the file that compares them.
+    """
+
+    pairs: Mapping[str, Executed | KdauditError]
+    table: Path | None = None
+
+    @property
+    def results(self) -> dict[str, Results | KdauditError]:
+        """The results of each student, or why there are none."""
+        return {
+            name: one if isinstance(one, KdauditError) else one.audited.results
+            for name, one in self.pairs.items()
+        }
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Of the worst."""
+        return exit_code(self.results)
+
+    @property
+    def closing(self) -> str:
+        """The word of the worst, and how many may ship."""
+        return summary(self.results)
+
+
+def execute(path: Path, request: Request = DEFAULT, progress: Progress = silent) -> Executed:
+    """Carry out an audit file of one pair.
 
     Raises:
         KdauditError: for whatever the user can mend; nothing was written then.
     """
+    (one,) = execute_all(path, request, progress).pairs.values()
+    if isinstance(one, KdauditError):
+        raise one
+    return one
+
+
+def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = silent) -> ExecutedAll:
+    """Carry out the audit file at ``path``, student by student.
+
+    What concerns all of them is refused before any model runs. What is wrong with one of several
+    students keeps none of the others from being audited.
+
+    Args:
+        path: the audit file.
+        request: what is asked of it.
+        progress: told what goes on.
+
+    Raises:
+        KdauditError: for whatever the user can mend, of one student or of all.
+    """
+    file, base = read_audit_file(path), path.parent
+    make_plan(file, base, only=request.only)  # a wrong contract is refused before any training
+    policy_of(file.policy, request.policy)
+    named = pairs_of(file, request)
+    several = "" not in named
+    name = next(iter(named.values())).audit.name if not several else file.audit.name
+    root = request.out or base / "kdaudit-out" / name
+    if several:
+        _refuse_other_folder(root)
+    folders = {name: RunFolder(root / name if several else root) for name in named}
+    for folder in folders.values():
+        folder.refuse_foreign()
+    dataset = load(file, base)
+    store = Store.beside(base)
+    held = None if request.lock is None else held_to(request.lock, file, base, dataset)
+    shared = _Shared(
+        path=path, request=request, dataset=dataset, store=store, lock=held, progress=progress
+    )
+    made: dict[str, Executed | KdauditError] = {}
+    for name, one in named.items():
+        try:
+            made[name] = _audit(one, folders[name], shared)
+        except KdauditError as error:
+            if len(named) == 1:
+                raise
+            made[name] = error
+    if len(named) == 1:
+        return ExecutedAll(pairs=made)
+    done = ExecutedAll(pairs=made, table=root / "students.md")
+    write_atomically(root / "students.md", comparison(done.results).encode())
+    return done
+
+
+def pairs_of(file: AuditFile, request: Request) -> dict[str, AuditFile]:
+    """The audits that a request asks for, by student; ``""`` for the only one."""
+    return {"": teacher_only(file)} if request.only else pairs(file, request.student)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Shared:
+    """What the audits of all students of one file share."""
+
+    path: Path
+    request: Request
+    dataset: Dataset
+    store: Store
+    lock: Lock | None
+    progress: Progress
+
+
+def _audit(file: AuditFile, folder: RunFolder, shared: _Shared) -> Executed:
+    """Distil and audit one pair, and write its run folder."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    file = read_audit_file(path)
-    make_plan(file, path.parent)  # a wrong contract is refused before a model is trained
-    rule = _policy(file, policy)
-    folder = RunFolder(out or path.parent / "kdaudit-out" / file.audit.name)
-    folder.refuse_foreign()
-    store = Store.beside(path.parent)
-    if train:
-        _train_subjects(file, path, store, progress)
+    path, request, store = shared.path, shared.request, shared.store
+    base = path.parent
+    if request.train:
+        _train_subjects(file, path, store, shared.progress)
     trained = time.perf_counter()
-    plan = make_plan(_with_folders(file, path.parent), path.parent)
-    audited = audit_file(plan, store=store, policy=rule, retime=retime, progress=progress)
+    file = with_folders(file, base)
+    audited = audit_file(
+        make_plan(file, base, only=request.only, lock=shared.lock),
+        shared.dataset,
+        store=store,
+        policy=policy_of(file.policy, request.policy),
+        retime=request.retime,
+        progress=shared.progress,
+    )
     done = time.perf_counter()
+    now = started.strftime("%Y-%m-%dT%H:%M:%SZ")
     run = folder.keep_if_equal(
         audited.results,
         canonical(
             Run(
-                started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                started=now,
                 seconds={"distil": round(trained - clock, 2), "audit": round(done - trained, 2)},
                 environment=environment.machine(),
                 packages=environment.versions((*environment.COMPUTING, *environment.ALSO)),
-                source=environment.source(path.parent.resolve()),
+                source=environment.source(base.resolve()),
                 predicted=audited.predicted,
                 reused=audited.reused,
-                lineage=_lineages(plan.file, path.parent),
+                lineage=_lineages(file, base),
+                wear=Ledger.of(store).record(audited.results, now),
             )
         ),
     )
@@ -99,10 +215,9 @@ def execute(
         run,
         audit_file=path,
         renderers={name: report(name) for name in RENDERED.values()},
-        student=_folder(plan.file.student, path.parent),
+        student=None if file.student is None else _folder(file.student, base),
     )
-    closing = _closing(audited.results)
-    return Executed(audited=audited, run=run, folder=folder, closing=closing)
+    return Executed(audited=audited, run=run, folder=folder, closing=closing(audited.results))
 
 
 def train(recipe: Path, progress: Progress = silent) -> "Distilled":
@@ -119,21 +234,24 @@ def train(recipe: Path, progress: Progress = silent) -> "Distilled":
     return distill(recipe, store=store, progress=progress)
 
 
+def recipes(file: AuditFile) -> tuple[str, ...]:
+    """The recipes that the subjects of an audit name, the teacher's first, each once."""
+    tables = (file.teacher, file.student, file.baseline)
+    named = [table.distill for table in tables if table is not None and table.distill is not None]
+    return tuple(dict.fromkeys(named))
+
+
 def _train_subjects(file: AuditFile, path: Path, store: Store, progress: Progress) -> None:
-    recipes = [
-        table.distill
-        for role in ("teacher", "student", "baseline")
-        if (table := getattr(file, role)) is not None and table.distill is not None
-    ]
-    if not recipes:
+    named = recipes(file)
+    if not named:
         return
     from kdaudit.distill.distill import distill
 
-    for recipe in dict.fromkeys(recipes):
+    for recipe in named:
         distill(path.parent / recipe, store=store, progress=progress)
 
 
-def _with_folders(file: AuditFile, base: Path) -> AuditFile:
+def with_folders(file: AuditFile, base: Path) -> AuditFile:
     """The same audit, its distilled subjects named by the folders that their recipes write."""
     from kdaudit.distill.recipe import made
 
@@ -141,6 +259,25 @@ def _with_folders(file: AuditFile, base: Path) -> AuditFile:
     return file.model_copy(
         update={role: made(table, base) for role, table in tables.items() if table is not None}
     )
+
+
+def _refuse_other_folder(root: Path) -> None:
+    """Refuse to write runs of several students where something else lies."""
+    if (root / "results.json").exists():
+        raise DataError(
+            f"{root} holds the run of one student, and the audit file names several; move it, or "
+            "name another folder with -o"
+        )
+    if root.is_dir():
+        # What begins with a dot is being written by another process.
+        inside = [path for path in root.iterdir() if not path.name.startswith(".")]
+        ours = all(p.name == "students.md" or (p / "results.json").exists() for p in inside)
+    else:
+        ours = not root.exists()
+    if not ours:
+        raise DataError(
+            f"{root} exists and holds no runs of students; name another with -o, or move it"
+        )
 
 
 def _folder(table: SubjectTable, base: Path) -> Path | None:
@@ -159,28 +296,3 @@ def _lineages(file: AuditFile, base: Path) -> dict[str, Lineage]:
         if history is not None:
             found[str(role)] = history
     return found
-
-
-def _policy(file: AuditFile, name: str | None) -> Policy:
-    if name is None:
-        return Policy()
-    if name not in file.policy:
-        raise ConfigError(unknown("policy", name, file.policy))
-    table = file.policy[name]
-    return Policy(
-        name=name,
-        inconclusive_blocks=table.inconclusive == "block",
-        not_evaluable_blocks=table.not_evaluable == "block",
-    )
-
-
-def _closing(results: Results) -> str:
-    word = WORDS[results.outcome]
-    if results.exit_code == 0 and results.policy is not None:
-        strict = judge(results.contract, results.suites, results.alpha)
-        warned = sum(verdict.blocks for verdict in strict)
-        if warned:
-            return f"WARN ({warned} undecided, which policy {results.policy} lets pass)"
-    if not any(check.declared for check in results.contract):
-        return f"{word} (no check is declared)"
-    return word

@@ -5,10 +5,11 @@ endpoint has a worst; a contrast has none, so there it stands at the centre of i
 basis carries how far it may be off. Nothing is dropped, so deleting rows can never help.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
@@ -27,9 +28,13 @@ from kdaudit.results import (
     Table,
     Where,
 )
-from kdaudit.stats.means import JointMeans, joint_contrast, joint_means
+from kdaudit.stats.grouped_means import grouped_contrasts, grouped_means
+from kdaudit.stats.means import JointMeans
 
-FEWEST_CLUSTERS = 8  # below, a cluster-robust interval is not to be believed (methods: C < 8)
+# Effective units below which no interval of unequal or clustered rows is to be believed: one unit
+# then may hold a third of the mass, and a single cluster's accident reads as the truth.
+FEWEST_CLUSTERS = 8
+NO_ROWS = "no rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,33 +77,10 @@ def mean_finding(
         rows: (N,) which rows, or None for all.
         note: a sentence the reader must see.
     """
-    absent = _absent(endpoint, evidence, scores, where, rows, note)
-    if absent is not None:
-        return absent
-    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
-    filled = [
-        _filled(score, endpoint.better, student=index == 0) for index, score in enumerate(present)
-    ]
-    kept = _kept(evidence.rows, rows)
-    if _binary(filled) and _independent(evidence.rows, kept):
-        table = _table([f[kept] for f in filled])
-        return _with_absent(finding_of(endpoint, evidence, table, where, note), scores)
-    part = evidence.rows if rows is None else evidence.rows.take(kept)
-    joint = joint_means(
-        np.stack([np.asarray(f[kept], np.float64) for f in filled]),
-        clusters=part.cluster,
-        weights=part.weight,
-    )
-    basis = _means(joint, present, evidence.rows)
-    if isinstance(basis, Means):
-        bounds = (present[0].low, present[0].high)
-        basis = replace(basis, effective=_effective(part), bounds=bounds)
-        off = tuple(_off(score, kept, part) for score in present)
-        if endpoint.better is Better.ZERO:
-            basis = replace(basis, unknown=tuple(width / 2 for width in off))
-        elif any(off):
-            basis = replace(basis, filled=off)
-    return _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
+    n = len(evidence.rows)
+    codes = np.zeros(n, np.int64) if rows is None else np.where(rows, 0, -1)
+    (found,) = mean_findings(endpoint, evidence, scores, codes=codes, wheres=[where], note=note)
+    return found
 
 
 def contrast_finding(
@@ -122,30 +104,9 @@ def contrast_finding(
         where: the group's address.
         note: a sentence the reader must see.
     """
-    absent = _absent(endpoint, evidence, scores, where, group, note)
-    if absent is not None:
-        return absent
-    if not rest.any():
-        return not_measured(endpoint, where, "there is no one else to compare the group with")
-    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
-    joint = joint_contrast(
-        np.stack([_filled(s, endpoint.better, student=False).astype(np.float64) for s in present]),
-        group=group,
-        rest=rest,
-        clusters=evidence.rows.cluster,
-        weights=evidence.rows.weight,
-    )
-    basis = _means(joint, present, evidence.rows)
-    if isinstance(basis, Means):
-        reach = present[0].high - present[0].low
-        sides = [(side, evidence.rows.take(side)) for side in (group, rest)]
-        basis = replace(
-            basis,
-            unknown=tuple(sum(_off(s, *side) for side in sides) / 2 for s in present),
-            bounds=(-reach, reach),
-            effective=min(_effective(part) or len(part) for _, part in sides),
-        )
-    return _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
+    codes = np.where(group, 0, np.where(rest, 1, -1))
+    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=[where], note=note)
+    return _findings(_contrasts, groups, scores)[0]
 
 
 def mean_findings(
@@ -157,7 +118,7 @@ def mean_findings(
     wheres: Sequence[Where],
     note: str = "",
 ) -> list[Finding]:
-    """The mean of a score in each group: `mean_finding` for many.
+    """The mean of a score in each group: `mean_finding` for many, at the cost of one.
 
     Args:
         endpoint: what is measured.
@@ -167,10 +128,8 @@ def mean_findings(
         wheres: the address of each group.
         note: a sentence the reader must see.
     """
-    return [
-        mean_finding(endpoint, evidence, scores, where=where, rows=codes == number, note=note)
-        for number, where in enumerate(wheres)
-    ]
+    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=wheres, note=note)
+    return _findings(_group_means, groups, scores)
 
 
 def contrast_findings(
@@ -192,18 +151,126 @@ def contrast_findings(
         wheres: the address of each group.
         counts: (N,) rows that count for this rate; None for all.
     """
-    within = codes >= 0 if counts is None else (codes >= 0) & counts
+    within = codes if counts is None else np.where(counts, codes, -1)
+    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=within, wheres=wheres)
+    return _findings(_contrasts, groups, scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Groups:
+    """What is measured, and where: the arguments of `mean_findings`."""
+
+    endpoint: Endpoint
+    evidence: Evidence
+    codes: Ints
+    wheres: Sequence[Where]
+    note: str = ""
+
+    def totals(self, mass: Floats | None = None, every: int = 0) -> Floats:
+        """(G,) rows of each group, or their weight; ``every`` counts groups without address."""
+        size = max(len(self.wheres), every)
+        return np.bincount(self.codes + 1, mass, size + 1)[1:].astype(np.float64)
+
+
+Bases = Callable[[_Groups, list[Score]], list[Basis]]
+
+
+def _findings(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
+    if any(isinstance(scores[who], NotMeasured) for who in ("student", "teacher")):
+        return _each_alone(bases, groups, scores)
+    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
     return [
-        contrast_finding(
-            endpoint,
-            evidence,
-            scores,
-            group=(codes == number) & within,
-            rest=(codes != number) & within,
-            where=where,
+        _with_absent(
+            finding_of(groups.endpoint, groups.evidence, basis, where, groups.note), scores
         )
-        for number, where in enumerate(wheres)
+        for basis, where in zip(bases(groups, present), groups.wheres, strict=True)
     ]
+
+
+def _each_alone(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
+    """Findings without a pair: every subject has its own value, and nobody is compared."""
+    alone: dict[Subject, list[Measurement]] = {}
+    for who in ORDER:
+        score = scores[who]
+        if isinstance(score, NotMeasured):
+            alone[who] = [score] * len(groups.wheres)
+            continue
+        pair: Scores = {"student": score, "teacher": score, "baseline": score}
+        both = _findings(bases, groups, pair)
+        alone[who] = [one.student if who == "student" else one.teacher for one in both]
+    reason = next(
+        m for who in ("student", "teacher") if isinstance(m := scores[who], NotMeasured)
+    ).reason
+    return [
+        replace(
+            not_measured(groups.endpoint, where, reason),
+            student=alone["student"][number],
+            teacher=alone["teacher"][number],
+            baseline=alone["baseline"][number],
+            note=groups.note,
+        )
+        if rows
+        else not_measured(groups.endpoint, where, NO_ROWS)
+        for number, (where, rows) in enumerate(zip(groups.wheres, groups.totals(), strict=False))
+    ]
+
+
+def _group_means(groups: _Groups, present: list[Score]) -> list[Basis]:
+    rows, codes, better = groups.evidence.rows, groups.codes, groups.endpoint.better
+    size = len(groups.wheres)
+    filled = [_filled(score, better, student=index == 0) for index, score in enumerate(present)]
+    some = groups.totals() > 0
+    exact = some & _independent(rows, codes, size) & _binary(filled)
+    found: list[Basis] = [NotMeasured(NO_ROWS)] * size
+    if exact.any():
+        tables = _tables(filled, codes, size)
+        for group in np.flatnonzero(exact):
+            found[group] = tables[group]
+    if exact.sum() == some.sum():
+        return found
+    off = _off(groups, present)
+    grouped = grouped_means(filled, codes, size, clusters=rows.cluster, weights=rows.weight)
+    for group in np.flatnonzero(some & ~exact):
+        basis = _means(grouped[group], present, rows)
+        if isinstance(basis, Means):
+            far = tuple(float(width) for width in off[:, group])
+            basis = replace(basis, bounds=(present[0].low, present[0].high))
+            if better is Better.ZERO:
+                basis = replace(basis, unknown=tuple(width / 2 for width in far))
+            elif any(far):
+                basis = replace(basis, filled=far)
+        found[group] = basis
+    return found
+
+
+def _contrasts(groups: _Groups, present: list[Score]) -> list[Basis]:
+    rows, codes, size = groups.evidence.rows, groups.codes, len(groups.wheres)
+    every = max(size, int(codes.max(initial=-1)) + 1)  # the rest may have groups of its own
+    filled = [_centred(score) for score in present]
+    n = groups.totals(every=every)
+    weight = n if rows.weight is None else groups.totals(rows.weight, every)
+    off = _off(groups, present, every)
+    grouped = grouped_contrasts(filled, codes, size, clusters=rows.cluster, weights=rows.weight)
+    reach = present[0].high - present[0].low
+    found: list[Basis] = []
+    for group in range(size):
+        if not n[group]:
+            found.append(NotMeasured(NO_ROWS))
+            continue
+        if n[group] == n.sum():
+            found.append(NotMeasured("there is no one else to compare the group with"))
+            continue
+        basis = _means(grouped[group], present, rows)
+        if isinstance(basis, Means):
+            share = np.where(np.arange(every) == group, 0.0, weight)
+            unknown = off[:, group] + (off * (share / share.sum())).sum(axis=1)
+            basis = replace(
+                basis,
+                unknown=tuple(float(width) / 2 for width in unknown),
+                bounds=(-reach, reach),
+            )
+        found.append(basis)
+    return found
 
 
 def _with_absent(finding: Finding, scores: Scores) -> Finding:
@@ -332,53 +399,9 @@ def ends(measured: Measurement) -> tuple[float | None, float | None, float | Non
     return None, None, None
 
 
-def _absent(
-    endpoint: Endpoint,
-    evidence: Evidence,
-    scores: Scores,
-    where: Where,
-    rows: Bools | None,
-    note: str,
-) -> Finding | None:
-    kept = _kept(evidence.rows, rows)
-    if not kept.any():
-        return not_measured(endpoint, where, "no rows")
-    missing = [scores[who] for who in ("student", "teacher") if not isinstance(scores[who], Score)]
-    if not missing:
-        return None
-    reason = next(m for m in missing if isinstance(m, NotMeasured))
-    alone: dict[Subject, Measurement] = {}
-    for who in ORDER:
-        score = scores[who]
-        if isinstance(score, NotMeasured):
-            alone[who] = score
-            continue
-        pair: Scores = {"student": score, "teacher": score, "baseline": score}
-        both = mean_finding(endpoint, evidence, pair, rows=rows)
-        alone[who] = both.student if who == "student" else both.teacher
-    return Finding(
-        code=endpoint.code,
-        where=where,
-        metric=endpoint.metric,
-        unit=endpoint.unit,
-        better=endpoint.better,
-        student=alone["student"],
-        teacher=alone["teacher"],
-        baseline=alone["baseline"],
-        difference=reason,
-        basis=reason,
-        note=note,
-    )
-
-
-def _kept(rows: Rows, some: Bools | None) -> Bools:
-    return np.ones(len(rows), dtype=np.bool_) if some is None else some
-
-
 def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
     if better is Better.ZERO:
-        centre = (score.low + score.high) / 2
-        return np.where(score.valid, score.values, centre).astype(np.float64)
+        return _centred(score).astype(np.float64)
     worst = score.low if better is Better.HIGHER else score.high
     best = score.high if better is Better.HIGHER else score.low
     filled = np.where(score.valid, score.values, worst if student else best)
@@ -387,57 +410,75 @@ def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
     return filled.astype(np.float64)
 
 
-def _independent(rows: Rows, kept: Bools) -> bool:
-    """Whether the rows are equal and no two of them share a cluster."""
+def _centred(score: Score) -> Bools | Floats:
+    """The scores, with the centre of their range where there is none; 0/1 where none is missing."""
+    if score.valid.all():
+        return score.values
+    return np.where(score.valid, score.values, (score.low + score.high) / 2).astype(np.float64)
+
+
+def _independent(rows: Rows, codes: Ints, groups: int) -> Bools:
+    """(G,) whether the rows of a group are equal and no two of them share a cluster."""
     if rows.weight is not None:
-        return False
-    return rows.cluster is None or int(np.bincount(rows.cluster[kept]).max()) == 1
+        return np.zeros(groups, dtype=np.bool_)
+    alone = np.ones(groups, dtype=np.bool_)
+    if rows.cluster is not None:
+        grouped = codes >= 0
+        width = int(rows.cluster.max()) + 1
+        pairs, n = np.unique(codes[grouped] * width + rows.cluster[grouped], return_counts=True)
+        alone[pairs[n > 1] // width] = False
+    return alone
 
 
 def _binary(filled: list[Bools | Floats]) -> bool:
     return all(score.dtype == np.bool_ for score in filled)
 
 
-def _table(scores: list[Bools | Floats]) -> Table:
-    student, *others = [np.asarray(score, dtype=np.bool_) for score in scores]
-    pairs = [_pair(student, other) for other in others]
-    n11, n10, n01, n00 = pairs[0]
-    return Table(n11=n11, n10=n10, n01=n01, n00=n00, baseline=pairs[1] if len(pairs) > 1 else None)
+def _tables(scores: list[Bools | Floats], codes: Ints, groups: int) -> list[Table]:
+    """Of each group, the paired counts of the student with each reference."""
+    student, *others = [np.asarray(score, np.bool_) for score in scores]
+    # Rows of no group, of code -1, are counted first and left aside.
+    by_student = 4 * (codes + 1) + 3 - 2 * student
+    cells = [np.bincount(by_student - other, minlength=4 * (groups + 1)) for other in others]
+    counts = [tuple(map(_four, cell.reshape(-1, 4)[1:])) for cell in cells]
+    return [
+        Table(
+            n11=n11,
+            n10=n10,
+            n01=n01,
+            n00=n00,
+            baseline=counts[1][group] if len(counts) > 1 else None,
+        )
+        for group, (n11, n10, n01, n00) in enumerate(counts[0])
+    ]
 
 
-def _pair(student: Bools, other: Bools) -> tuple[int, int, int, int]:
-    n11, n10, n01, n00 = (
-        int(np.count_nonzero(cell))
-        for cell in (student & other, student & ~other, ~student & other, ~student & ~other)
-    )
+def _four(cells: npt.NDArray[np.integer]) -> tuple[int, int, int, int]:
+    n11, n10, n01, n00 = (int(n) for n in cells)
     return n11, n10, n01, n00
 
 
-def _off(score: Score, kept: Bools, part: Rows) -> float:
-    """How far a mean may be off: the range of the score, times the weight share of unknown rows."""
-    weight = np.ones(len(part)) if part.weight is None else part.weight
-    share = float(weight[~score.valid[kept]].sum() / weight.sum())
-    return share * (score.high - score.low)
-
-
-def _effective(part: Rows) -> float | None:
-    """Units of equal weight that would say as much as these (Kish), or None for equal rows."""
-    if part.weight is None and part.cluster is None:
-        return None
-    mass: Floats = np.ones(len(part)) if part.weight is None else part.weight
-    if part.cluster is not None:
-        mass = np.bincount(part.cluster, mass).astype(np.float64)
-    return float(mass.sum() ** 2 / (mass**2).sum())
+def _off(groups: _Groups, scores: list[Score], every: int = 0) -> Floats:
+    """(S, G) how far a mean may be off: the range of the score times the share of unknown rows."""
+    weight = groups.evidence.rows.weight
+    if all(score.valid.all() for score in scores):
+        return np.zeros((len(scores), max(len(groups.wheres), every)))
+    mass = np.ones(len(groups.codes)) if weight is None else weight
+    total = groups.totals(mass, every)
+    unknown = [groups.totals(np.where(score.valid, 0.0, mass), every) for score in scores]
+    reach = [[score.high - score.low] for score in scores]
+    share: Floats = np.array(unknown) / np.where(total > 0, total, 1.0)
+    return share * reach
 
 
 def _means(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means | NotMeasured:
     what = "rows" if rows.cluster is None else "clusters"
     if joint is None:
         return NotMeasured(f"fewer than two {what}; a spread needs two at least")
-    if rows.cluster is not None and joint.clusters < FEWEST_CLUSTERS:
-        return NotMeasured(
-            f"{joint.clusters} clusters; at least {FEWEST_CLUSTERS} are needed for an interval"
-        )
+    unequal = rows.weight is not None or rows.cluster is not None
+    # Rounding must not make eight equal clusters fewer.
+    if unequal and joint.effective < FEWEST_CLUSTERS - 1e-9:
+        return NotMeasured(_too_few(joint, what))
     if joint.df < 1:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
     return Means(
@@ -448,5 +489,16 @@ def _means(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means 
         clusters=joint.clusters,
         span=max(score.high - score.low for score in present),
         unknown=(0.0,) * len(present),
+        effective=joint.effective if unequal else None,
+        largest=joint.largest if unequal else None,
         clustered=rows.cluster is not None,
+    )
+
+
+def _too_few(joint: JointMeans, what: str) -> str:
+    if joint.clusters < FEWEST_CLUSTERS:
+        return f"{joint.clusters} {what}; at least {FEWEST_CLUSTERS} are needed for an interval"
+    return (
+        f"{joint.clusters} {what} that say as much as {joint.effective:.1f} equal ones, since one "
+        f"holds {joint.largest:.0%}; at least {FEWEST_CLUSTERS} are needed for an interval"
     )

@@ -1,31 +1,37 @@
 """One audit, link by link: ask every subject once, measure, decide."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
-from kdaudit.contract import STRICT, Policy, judge, overall
+from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy, judge, overall
 from kdaudit.data.audit_file import SubjectTable
-from kdaudit.data.dataset import Dataset, load
-from kdaudit.data.frame import Frame
+from kdaudit.data.dataset import Dataset
+from kdaudit.data.frame import Frame, split_digest
 from kdaudit.errors import KdauditError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Footprint, Predictions
+from kdaudit.evidence.kinds import Footprint, Predictions, RowScores
 from kdaudit.evidence.store import Store
-from kdaudit.evidence.view import Evidence, Kind, Streams
+from kdaudit.evidence.view import Evidence, Kind, Streams, Trio
 from kdaudit.governance.environment import versions
 from kdaudit.limitations import limitations
 from kdaudit.models.adapter import Runnable
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.predictions import PredictionsFile
+from kdaudit.off_split import off_split, wanted
+from kdaudit.only import teacher_alone
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
-from kdaudit.results import CardText, DataSummary, InputFile, Results, Suite, SuiteResult
+from kdaudit.results import CardText, DataSummary, InputFile, Need, Results, Suite, SuiteResult
 from kdaudit.results_file import canonical
-from kdaudit.subjects import Asked, agree, ask, identity
+from kdaudit.subjects import Asked, agree, ask, identity, scored
+
+SCORES = Need(kind="scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,7 +42,9 @@ class Audited:
         results: the pure part.
         dataset: the frames.
         subjects: aligned predictions by role, on the whole audit frame.
+        scores: declared scores per row, by role, likewise.
         asked: by role.
+        evidence: what the suites were given.
         predicted: rows each subject was run on just now.
         reused: rows whose evidence was in the store.
     """
@@ -44,13 +52,16 @@ class Audited:
     results: Results
     dataset: Dataset
     subjects: Mapping[Subject, Predictions | NotMeasured]
+    scores: Mapping[Subject, RowScores | NotMeasured]
     asked: Mapping[Subject, Asked]
+    evidence: Evidence
     predicted: Mapping[str, int] = field(default_factory=dict)
     reused: Mapping[str, int] = field(default_factory=dict)
 
 
 def audit_file(
     plan: Plan,
+    dataset: Dataset,
     *,
     store: Store,
     progress: Progress = silent,
@@ -61,6 +72,7 @@ def audit_file(
 
     Args:
         plan: what the audit file asks for.
+        dataset: its data, read.
         store: where evidence is kept.
         progress: told what goes on.
         policy: which undecided outcomes block.
@@ -70,7 +82,6 @@ def audit_file(
         KdauditError: for whatever the user can mend.
     """
     file = plan.file
-    dataset = load(file, plan.base)
     opened: dict[Subject, Opened] = {}
     for role in ORDER:
         table: SubjectTable | None = getattr(file, role)
@@ -96,21 +107,27 @@ def run_plan(
     asked: dict[Subject, Asked] = {}
     for role in ORDER:
         if role in opened:
-            table = getattr(file, role)
             advance = progress(f"asking the {role}", len(frame))
-            asked[role] = ask(role, table, opened[role], dataset, file.data, store, advance)
+            asked[role] = ask(role, opened[role], plan, dataset, store, advance)
     classes, subjects = agree(asked, frame, file.data)
     timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
-    evidence = assemble(plan, dataset, classes, subjects, timings)
-    streams = Streams(file.audit.seed)
-    suites = tuple(_run(suite, evidence, streams) for suite in plan.suites)
-    verdicts = judge(plan.contract, suites, file.audit.alpha, policy)
+    others: dict[Need, Trio] = {}
+    ran_off: Counter[str] = Counter()
+    for need in wanted(plan, dataset):
+        others[need], computed = off_split(need, plan, dataset, asked, classes, store, progress)
+        ran_off.update(computed)
+    scores = scored(asked, file.data)
+    others[SCORES] = Trio(**scores)
+    evidence = assemble(plan, dataset, classes, subjects, timings, others)
+    suites = measure(plan, evidence)
+    verdicts = judge(plan.contract, suites, file.audit.alpha, policy, only=plan.only)
     outcome, code = overall(plan.contract, verdicts, suites)
     summary = _summary(plan, dataset, classes, evidence)
     identities = tuple(identity(role, one) for role, one in asked.items())
     results = canonical(
         Results(
             name=file.audit.name,
+            only=plan.only,
             seed=file.audit.seed,
             alpha=file.audit.alpha,
             versions=versions(),
@@ -120,6 +137,7 @@ def run_plan(
             suites=suites,
             contract=plan.contract,
             policy=policy.name,
+            lock=plan.lock,
             verdicts=verdicts,
             outcome=outcome,
             exit_code=int(code),
@@ -130,20 +148,34 @@ def run_plan(
                 data=summary,
                 subjects=identities,
                 written=file.card.limitations,
+                alpha=file.audit.alpha,
             ),
             card=CardText(**file.card.model_dump()),
         )
     )
     ran = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
-    predicted = {str(role): one.predicted for role, one in ran.items()} | timed
+    predicted = {str(role): one.predicted + ran_off[role] for role, one in ran.items()} | timed
     reused = {str(role): len(frame) - one.predicted for role, one in ran.items()}
     return Audited(
         results=results,
         dataset=dataset,
         subjects=subjects,
+        scores=scores,
         asked=asked,
+        evidence=evidence,
         predicted=predicted,
         reused=reused,
+    )
+
+
+def measure(plan: Plan, evidence: Evidence) -> tuple[SuiteResult, ...]:
+    """What every suite finds in the evidence; a suite that crashes says so."""
+    streams = Streams(plan.file.audit.seed)
+    if plan.only is None:
+        return tuple(_run(suite, evidence, streams) for suite in plan.suites)
+    return tuple(
+        teacher_alone(partial(_run, suite, streams=streams), evidence, suite.needs())
+        for suite in plan.suites
     )
 
 
@@ -160,6 +192,8 @@ def _timings(
     wanted = any(need.kind == "timings" for suite in plan.suites for need in suite.needs())
     if not wanted or store is None:
         return NotMeasured("recorded answers carry no timing"), {}
+    if plan.only is not None:
+        return NEEDS_A_STUDENT, {}
     models: dict[str, Runnable] = {}
     for role in ("teacher", "student"):
         opened = asked[role].opened
@@ -223,7 +257,8 @@ def _summary(
         },
         splits={name: len(part) for name, part in dataset.frames.items()},
         sensitive=data.sensitive,
-        slices=data.slices,
+        slices=data.slice_columns,
+        digest=split_digest(frame),
     )
 
 

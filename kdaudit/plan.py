@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from kdaudit import registry
 from kdaudit.data.audit_file import AuditFile
 from kdaudit.declared import checks
 from kdaudit.errors import ConfigError
-from kdaudit.results import Check, Endpoint, Suite
+from kdaudit.results import Check, Endpoint, Lock, Suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +20,25 @@ class Plan:
         base: the folder its paths are relative to.
         suites: built, with their options.
         contract: the checks, the default one included.
+        only: audit this subject alone, against the fixed limits.
+        lock: the lock that the audit is held to, if any.
     """
 
     file: AuditFile
     base: Path
     suites: tuple[Suite, ...]
     contract: tuple[Check, ...]
+    only: Literal["teacher"] | None = None
+    lock: Lock | None = None
 
 
-def make_plan(file: AuditFile, base: Path) -> Plan:
+def make_plan(
+    file: AuditFile,
+    base: Path,
+    *,
+    only: Literal["teacher"] | None = None,
+    lock: Lock | None = None,
+) -> Plan:
     """Build the suites and the contract.
 
     Ours run unless a plugin is named: a third party's suite runs only where ``[suites.NAME]`` asks
@@ -49,5 +60,10 @@ def make_plan(file: AuditFile, base: Path) -> Plan:
                 raise ConfigError(f"two suites report {endpoint.code}; take one out")
             endpoints[endpoint.code] = endpoint
     return Plan(
-        file=file, base=base, suites=suites, contract=checks(file.contract, endpoints, file.data)
+        file=file,
+        base=base,
+        suites=suites,
+        contract=checks(file.contract, endpoints, file.data),
+        only=only,
+        lock=lock,
     )

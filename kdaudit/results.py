@@ -56,15 +56,16 @@ class Means:
         n: rows.
         clusters: independent units: rows, or clusters where they are declared; of a contrast,
             those of the smaller side.
-        span: how far one unit's answer can move its score; widens every interval by the
-            rule-of-three term z·span/clusters, so that few or no differing answers never read
-            as certainty.
+        span: how far one unit's answer can move its score; widens every interval by terms of
+            order z·span/effective, so that few or no differing answers never read as certainty.
         unknown: (S,) the most each mean could move had the answers that are missing or invalid
             been given; 0 where the endpoint has a worst score to put in their place.
         filled: (S,) how far the worst scores that stand for such answers may have moved each
             mean, and so have hidden some of its spread; empty where nothing was filled in.
         effective: units of equal weight that would say as much (Kish: 1/Σp² for shares p), of a
             contrast those of the side that says less; None where all weigh the same.
+        largest: share of the heaviest unit in its mean, of a contrast the larger of both sides';
+            None where all weigh the same.
         scale: ``log`` where the means are logarithms of ratios and the finding prints the ratio.
         clustered: whether the units are declared clusters.
         bounds: least and greatest possible value of each mean; own values are printed within them.
@@ -81,6 +82,7 @@ class Means:
     unknown: tuple[float, ...]
     filled: tuple[float, ...] = ()
     effective: float | None = None
+    largest: float | None = None
     scale: Literal["identity", "log"] = "identity"
     clustered: bool = False
     bounds: tuple[float, float] | None = None
@@ -201,7 +203,7 @@ class SuiteResult:
 class Need:
     """Evidence a suite reads: one kind, on one split, as it is or through a variant."""
 
-    kind: Literal["predictions", "timings", "generations", "likelihoods"]
+    kind: Literal["predictions", "scores", "timings", "generations", "likelihoods"]
     split: str = "audit"
     variant: str = "as-is"
     optional: bool = False
@@ -392,6 +394,22 @@ class DataSummary:
     splits: Mapping[str, int]
     sensitive: tuple[str, ...]
     slices: tuple[str, ...]
+    digest: str | None = None  # of the ids and labels of all audited rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What was promised before there were results: ``kdaudit lock``, and the audit was held to it.
+
+    Attributes:
+        digest: SHA-256 of what was locked: contract, data, seed, options.
+        made: UTC time, ISO 8601, to the second.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    digest: str
+    made: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +438,7 @@ class Results:
 
     format: Literal[1] = 1
     name: str
+    only: Literal["teacher"] | None = None  # whose values stand in the student's place, if alone
     seed: int
     alpha: float
     versions: Mapping[str, str]
@@ -429,6 +448,7 @@ class Results:
     suites: tuple[SuiteResult, ...]
     contract: tuple[Check, ...]
     policy: str | None = None  # the name of the one that was applied
+    lock: Lock | None = None
     verdicts: tuple[Verdict, ...]
     outcome: Outcome
     exit_code: int

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.contract import judge
-from kdaudit.errors import DamagedError, DataError
-from kdaudit.evidence.kinds import Predictions
+from kdaudit.drilled import Drill
+from kdaudit.errors import DamagedError, DataError, writing
+from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.kinds import Predictions, RowScores
+from kdaudit.evidence.store import write_atomically
+from kdaudit.governance.digest import file_digest
+from kdaudit.models.predictions import SCORE
 from kdaudit.pipeline import Audited
 from kdaudit.results import Results
-from kdaudit.results_file import dump, load
+from kdaudit.results_file import canonical, dump, load
 from kdaudit.run import Run
+from kdaudit.stored import verified
 
 Render = Callable[[Results, Run], str]
 
@@ -44,15 +47,7 @@ class RunFolder:
         """
         if not (self.path / "results.json").exists():
             raise DataError(f"{self.path} holds no results.json; `kdaudit run` makes one")
-        results = load(Results, self.path / "results.json")
-        again = judge(results.contract, results.suites, results.alpha)
-        said = [replace(verdict, blocks=True) for verdict in results.verdicts]
-        if said != [replace(verdict, blocks=True) for verdict in again]:
-            raise DamagedError(
-                f"{self.path / 'results.json'} was changed: its verdicts do not follow from its "
-                "findings and its contract; run the audit again"
-            )
-        return results
+        return verified(load(Results, self.path / "results.json"), self.path / "results.json")
 
     def run(self) -> Run:
         """The circumstances of the run that is stored, lineage included.
@@ -62,7 +57,10 @@ class RunFolder:
         """
         if not (self.path / "run.json").exists():
             raise DamagedError(f"{self.path} has lost its run.json; run the audit again")
-        return load(Run, self.path / "run.json")
+        run, results = load(Run, self.path / "run.json"), self.path / "results.json"
+        if run.drill is None or (results.exists() and file_digest(results) == run.drill.results):
+            return run
+        return replace(run, drill=None)  # of other results
 
     def keep_if_equal(self, results: Results, run: Run) -> Run:
         """The stored run if its results are these, byte for byte: nothing new has happened."""
@@ -96,7 +94,10 @@ class RunFolder:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{self.path.parent} cannot be made ({error.strerror})") from None
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".kdaudit-") as scratch:
+        with (
+            writing(self.path),
+            tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".kdaudit-") as scratch,
+        ):
             fresh = Path(scratch) / "run"
             fresh.mkdir()
             shutil.copyfile(audit_file, fresh / "audit.toml")
@@ -104,12 +105,16 @@ class RunFolder:
             (fresh / "run.json").write_text(dump(run), "utf-8")
             (fresh / "evidence").mkdir()
             for role, subject in audited.subjects.items():
-                if isinstance(subject, Predictions):
-                    ids = audited.dataset.frame("audit").ids
+                ids, scores = audited.dataset.frame("audit").ids, audited.scores[role]
+                columns = answer_columns(subject) | score_columns(scores)
+                if columns:
+                    table = pa.table({"id": pa.array(ids, pa.string()), **columns})
                     name = f"{role}.predictions.parquet"
-                    write_predictions(subject, ids, fresh / "evidence" / name)
+                    pq.write_table(table, fresh / "evidence" / name, compression="zstd")
             if "student" in run.lineage:
                 (fresh / "lineage.json").write_text(dump(run.lineage["student"]), "utf-8")
+            if run.drill is not None:
+                (fresh / "drill.json").write_text(dump(run.drill), "utf-8")
             if student is not None:
                 shutil.copytree(
                     student, fresh / "student", ignore=shutil.ignore_patterns("controls")
@@ -117,6 +122,25 @@ class RunFolder:
             for name, renderer in RENDERED.items():
                 (fresh / name).write_text(renderers[renderer](audited.results, run), "utf-8")
             self._swap(fresh, Path(scratch) / "old")
+
+    def add_drill(self, drill: Drill, renderers: dict[str, Render]) -> Run:
+        """Keep a drill of the stored results beside them, and render again what tells of it.
+
+        Args:
+            drill: of these results.
+            renderers: by name, of `RENDERED`.
+
+        Returns:
+            The circumstances, with the drill.
+        """
+        results, run = self.results(), canonical(replace(self.run(), drill=drill))
+        with writing(self.path):
+            write_atomically(self.path / "drill.json", dump(drill).encode())
+            for name, renderer in RENDERED.items():
+                write_atomically(self.path / name, renderers[renderer](results, run).encode())
+            # Last: until here the folder has no drill, and the same command makes it again.
+            write_atomically(self.path / "run.json", dump(run).encode())
+        return run
 
     def refuse_foreign(self) -> None:
         """Refuse to write over what is no run folder; asked before anything is trained.
@@ -140,13 +164,24 @@ class RunFolder:
         fresh.rename(self.path)
 
 
-def write_predictions(subject: Predictions, ids: npt.NDArray[np.object_], path: Path) -> None:
-    """Write predictions as a file that an audit elsewhere can read: id and p_<class>."""
-    columns: dict[str, object] = {"id": pa.array(ids.tolist(), pa.string())}
+def answer_columns(subject: Predictions | NotMeasured) -> dict[str, pa.Array]:
+    """Predictions as columns that an audit elsewhere can read: p_<class>, or prediction."""
+    if isinstance(subject, NotMeasured):
+        return {}
     if subject.probabilities is None:
         names = [subject.classes[i] if i >= 0 else None for i in subject.answer]
-        columns["prediction"] = pa.array(names, pa.string())
-    else:
-        for i, name in enumerate(subject.classes):
-            columns[f"p_{name}"] = pa.array(subject.probabilities[:, i], from_pandas=False)
-    pq.write_table(pa.table(columns), path, compression="zstd")
+        return {"prediction": pa.array(names, pa.string())}
+    return {
+        f"p_{name}": pa.array(subject.probabilities[:, i], from_pandas=False)
+        for i, name in enumerate(subject.classes)
+    }
+
+
+def score_columns(scores: RowScores | NotMeasured) -> dict[str, pa.Array]:
+    """Scores per row as columns score_<name>; none is empty."""
+    if isinstance(scores, NotMeasured):
+        return {}
+    return {
+        f"{SCORE}{name}": pa.array(values, from_pandas=True)
+        for name, values in scores.values.items()
+    }

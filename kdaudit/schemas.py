@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from kdaudit.errors import ConfigError, unknown
 
-NAMES = ("audit", "lineage", "model", "recipe", "results", "run")
+NAMES = ("audit", "drill", "lineage", "lock", "model", "recipe", "results", "run")
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -17,7 +17,9 @@ def schema_of(name: str) -> dict[str, Any]:
     """
     from kdaudit.data.audit_file import AuditFile
     from kdaudit.distill.recipe import Recipe
+    from kdaudit.drilled import Drill
     from kdaudit.lineage import Lineage
+    from kdaudit.lock_file import LockFile
     from kdaudit.models.folder import Manifest
     from kdaudit.results import Results
     from kdaudit.results_file import schema
@@ -32,4 +34,11 @@ def schema_of(name: str) -> dict[str, Any]:
     }
     if name in models:
         return models[name].model_json_schema()
-    return schema({"results": Results, "run": Run, "lineage": Lineage}[name])
+    files = {
+        "drill": Drill,
+        "results": Results,
+        "run": Run,
+        "lineage": Lineage,
+        "lock": LockFile,
+    }
+    return schema(files[name])

@@ -32,9 +32,13 @@ class Roles(TypedDict, total=False):
     positive: str | Sequence[str]
     sensitive: Sequence[str]
     slices: Sequence[str]
+    text: Sequence[str]
+    time: str
+    bands: Mapping[str, int | Sequence[float] | bool]
     cluster: str
     weight: str
     out_of_scope: str
+    scores: Mapping[str, Mapping[str, Any]]
     suites: Mapping[str, Mapping[str, Any]]
     card: Mapping[str, Any]
     classes: Sequence[str]

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from kdaudit.cli import audit, card, distill, gate, init, lock, pin, power, run, schema, suites
+from kdaudit.cli import (
+    audit,
+    card,
+    distill,
+    drill,
+    gate,
+    init,
+    lock,
+    pin,
+    power,
+    run,
+    schema,
+    suites,
+)
 from kdaudit.cli.say import say
 from kdaudit.errors import ExitCode, KdauditError
 
@@ -29,6 +42,7 @@ app.command()(distill.distill)
 app.command()(lock.lock)
 app.command()(power.power)
 app.command()(gate.gate)
+app.command()(drill.drill)
 app.command()(pin.pin)
 app.command()(card.card)
 app.command()(schema.schema)

@@ -25,9 +25,10 @@ def lock(
     checks = sum(check.declared for check in locked.contract)
     say(f"locked {checks} declared checks on {locked.rows:,} rows at {locked.made}")
     if locked.decisions:
+        times = "once" if locked.decisions == 1 else f"{locked.decisions:,} times"
         say(
-            f"these rows have decided {locked.decisions:,} times already: a lock made now does not "
-            "show that the contract came first",
+            f"these rows have decided {times} already: a lock made now does not show that the "
+            "contract came first",
             error=True,
         )
     say(f"lock: {path}")

@@ -102,10 +102,15 @@ def distinct(ids: npt.NDArray[np.object_], source: str, column: str) -> None:
     Raises:
         DataError: naming the first offender and how many there are.
     """
-    series = pd.Series(ids)
-    if series.isna().any():
-        row = int(np.flatnonzero(series.isna())[0]) + 1
+    empty = pd.isna(ids)
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0]) + 1
         raise DataError(f"{source}: id column {column!r} is empty in data row {row}")
+    # Equal strings hash alike: where no hash stands twice, no string does.
+    hashes = np.sort(pd.util.hash_array(ids, categorize=False))
+    if not (hashes[1:] == hashes[:-1]).any():
+        return
+    series = pd.Series(ids)
     repeated = series[series.duplicated()]
     if len(repeated):
         raise DataError(

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Category
-from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Columns
 
 
@@ -48,8 +48,15 @@ class Frame:
 
 def split_digest(frame: Frame) -> str:
     """SHA-256 of the ids and labels of a split: the same rows with the same answers expected."""
-    labels = None if frame.labels is None else frame.labels.tolist()
-    return json_digest([frame.ids.tolist(), labels])
+    digest = sha256()
+    for column in (frame.ids, frame.labels):
+        if column is not None:
+            # As Arrow holds text: where each string ends, then the bytes of all of them.
+            _, offsets, letters = pa.array(column, pa.large_string()).buffers()
+            ends = np.frombuffer(offsets, np.int64, len(column) + 1)
+            digest.update(ends.tobytes())
+            digest.update(memoryview(letters or b"")[: ends[-1]])
+    return digest.hexdigest()
 
 
 def row_digests(columns: Columns, n: int) -> npt.NDArray[np.object_]:

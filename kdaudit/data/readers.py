@@ -116,7 +116,13 @@ def _jsonl(path: Path, source: str) -> pd.DataFrame:
         if not isinstance(row, dict):
             raise DataError(f"{source} is not one JSON object per line: line {number} is {line!r}")
         rows.append(row)
-    return pd.DataFrame(rows)
+    try:
+        return pd.DataFrame(rows)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{source} holds {error.object[error.start : error.end]!r}, half of a character; "
+            "write it again as UTF-8"
+        ) from error
 
 
 def _sklearn(source: str) -> Source:

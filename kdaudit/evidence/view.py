@@ -103,7 +103,9 @@ class Rows:
         return self.attributes[name]
 
     def take(self, rows: Bools) -> "Rows":
-        """Some of the rows, still aligned."""
+        """Some of the rows, still aligned; all of them are not copied."""
+        if rows.all():
+            return self
         return replace(
             self,
             ids=self.ids[rows],
@@ -129,6 +131,8 @@ class Trio:
 
     def take(self, rows: Bools) -> "Trio":
         """The same on some of the rows; timings are of requests, not of rows."""
+        if rows.all():
+            return self
         parts = {
             role: kind.take(rows)
             if isinstance(kind := self.of(role), Predictions | RowScores)

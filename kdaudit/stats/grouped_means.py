@@ -196,7 +196,11 @@ def _parts(rows: _Rows, groups: int) -> list[_Part]:
         weight = square = np.bincount(code, n, groups).astype(np.float64)
         count, heaviest = weight, np.ones(groups)
         mean = centre = _averages(values, code, n, weight)
-        scatter = _scatter(values, code, n, centre)
+        scatter = (
+            _scatter(values, code, n, centre)
+            if n is None
+            else _scatter_of_counts(values, code, n, groups)
+        )
     else:
         code, values = rows.code, np.array(rows.scores, np.float64)
         count = np.bincount(code, minlength=groups).astype(np.float64)
@@ -262,6 +266,25 @@ def _scatter(
         left = off[s] if mass is None else off[s] * mass
         for t in range(s, size):
             scatter[:, s, t] = scatter[:, t, s] = np.bincount(code, left * off[t], groups)
+    return scatter
+
+
+def _scatter_of_counts(
+    values: FloatArray, code: IntArray, n: FloatArray, groups: int
+) -> FloatArray:
+    """As `_scatter`, of 0/1 scores: exact counts, however a further series cuts the cells.
+
+    ``Σxy - ΣxΣy / n`` does not cancel: with counts below 2⁵³ the numerator is a whole number.
+    """
+    size = len(values)
+    count = np.bincount(code, n, groups)
+    sums = [np.bincount(code, n * row, count.size) for row in values]
+    scatter = np.zeros((count.size, size, size))
+    for s in range(size):
+        for t in range(s, size):
+            both = np.bincount(code, n * values[s] * values[t], count.size)
+            numerator = count * both - sums[s] * sums[t]
+            scatter[:, s, t] = scatter[:, t, s] = numerator / np.where(count > 0, count, 1.0)
     return scatter
 
 

@@ -108,7 +108,9 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
     if not all(np.isfinite(numbers).all() for numbers in (c, means, sigma)):
         raise ValueError("means, covariance and coefficients are finite")
     # Rounding can leave the variance of a perfect match just below zero.
-    sampled = max(0.0, float(c @ sigma @ c))
+    # Without means of weight 0: a third subject may not move the last digit of a pair.
+    used = np.flatnonzero(c)
+    sampled = max(0.0, float(c[used] @ sigma[np.ix_(used, used)] @ c[used]))
     unseen = z * span / 2
     return Combination(
         value=float(c @ means),

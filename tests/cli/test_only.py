@@ -108,6 +108,9 @@ def test_every_built_in_suite_speaks_of_the_teacher_alone(
     demo: Path, kdaudit: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
+    text = (demo / "audit.toml").read_text("utf-8")
+    sized = '[[contract]]\ncheck = "LAT003"\nat_most = 1000\n'  # waits for a student as well
+    (demo / "audit.toml").write_text(text + sized, "utf-8")
     said = kdaudit("run", demo / "audit.toml", "--only", "teacher")
     assert said.code == 0, said.out
     results = json.loads((demo / "kdaudit-out/demo-teacher/results.json").read_text("utf-8"))

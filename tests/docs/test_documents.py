@@ -93,6 +93,22 @@ def test_the_commands_of_their_page_run_one_after_the_other(
     assert {line.split()[1] for line in lines} == set(expected)
 
 
+def test_the_drill_of_its_page_ends_on_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kdaudit: Callable[..., Any]
+) -> None:
+    monkeypatch.delenv("KDAUDIT_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", marked("quickstart")], cwd=tmp_path, check=True)
+    (tmp_path / "audit.toml").write_text(marked("audit.toml"), "utf-8")
+    (block,) = [b["body"] for b in blocks(ROOT / "docs" / "drill.md") if b["kind"] == "sh"]
+    audit, drill = (line.split()[1:] for line in block.splitlines())
+    assert kdaudit(*audit).code == 1
+    said = kdaudit(*drill, "--replicates", "30")
+    assert said.code == 0, said.err
+    card = Path("kdaudit-out/first-audit/card.html").read_text("utf-8")
+    assert "What this audit could have seen" in card
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_toml_block_is_a_valid_audit_file_or_recipe_or_part_of_one(page: Path) -> None:
     for block in blocks(page):

@@ -1,0 +1,1 @@
+"""The audit drill: plant known harms in resampled evidence and count how often they are seen."""

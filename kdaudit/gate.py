@@ -1,0 +1,149 @@
+"""The gate: decide stored results again, from each finding's basis alone.
+
+No rows, no models, no suites: whoever holds ``results.json`` can check that its verdicts follow
+from its findings, or hold the same findings against another contract.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kdaudit.closing import closing
+from kdaudit.contract import Policy, judge, overall
+from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.declared import stored_checks
+from kdaudit.errors import ConfigError, DataError
+from kdaudit.evidence.store import Store
+from kdaudit.governance.digest import file_digest
+from kdaudit.limitations import limitations
+from kdaudit.policies import policy_of
+from kdaudit.results import Results
+from kdaudit.results_file import contract_digest, load
+from kdaudit.run import Run
+from kdaudit.run_folder import RunFolder
+from kdaudit.stored import rule_of, verified
+from kdaudit.wear import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """Stored results, decided again.
+
+    Attributes:
+        results: with the contract, verdicts, outcome and limitations of this decision.
+        run: the circumstances of the measurement, and which contract decided now.
+        path: the results file.
+        closing: the word for the last line.
+    """
+
+    results: Results
+    run: Run
+    path: Path
+    closing: str
+
+
+def gate(target: Path, contract: Path | None = None, policy: str | None = None) -> Gated:
+    """Decide again.
+
+    Args:
+        target: a run folder, or a results file.
+        contract: an audit file, whose ``[[contract]]``, alpha and policies decide; without it the
+            stored contract does, and must agree with the stored verdicts.
+        policy: apply ``[policy.NAME]``: of ``contract``, else of the audit file in the run folder.
+
+    Raises:
+        ConfigError: for a contract or policy that cannot be applied.
+        DataError: if there are no results at ``target``.
+        DamagedError: if the stored verdicts do not follow from the stored findings.
+    """
+    path = target / "results.json" if target.is_dir() else target
+    stored = _stored(target)
+    file = None if contract is None else read_audit_file(contract)
+    rule = _rule(stored, path, file, policy)
+    if file is None:
+        decided = replace(stored, policy=rule.name)
+        by = "the stored contract"
+    else:
+        assert contract is not None
+        checks = stored_checks(file.contract, stored.suites)
+        alpha = file.audit.alpha
+        decided = replace(stored, contract=checks, alpha=alpha, policy=rule.name)
+        if contract_digest(checks, alpha) != contract_digest(stored.contract, stored.alpha):
+            decided = replace(decided, lock=None)
+        by = f"the contract of {contract.name} (sha256 {file_digest(contract)[:12]}…)"
+    again = _decide(decided, rule)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    before = _run(path)
+    run = replace(
+        before,
+        decided_by=f"by {by}, from stored findings; nothing was measured again",
+        drill=None if file is not None else before.drill,  # of the stored contract
+    )
+    store = _store(path)
+    if store is not None:
+        run = replace(run, wear=Ledger.of(store).record(again, now))
+    return Gated(results=again, run=run, path=path, closing=closing(again))
+
+
+def _stored(target: Path) -> Results:
+    if target.is_dir():
+        return RunFolder(target).results()
+    if not target.exists():
+        raise DataError(f"there are no results {target}; `kdaudit run` makes some")
+    return verified(load(Results, target), target)
+
+
+def _rule(stored: Results, path: Path, file: AuditFile | None, name: str | None) -> Policy:
+    """The policy that decides: the named one, or that of the stored decision."""
+    if name is None:
+        rule = Policy() if file is not None else rule_of(stored)
+        assert rule is not None  # the stored verdicts were verified
+        return rule
+    if file is None:
+        beside = path.parent / "audit.toml"
+        if not beside.exists():
+            raise ConfigError(
+                f"--policy {name}: no audit.toml lies beside {path.name}; name the audit file "
+                "that holds the policy with --contract"
+            )
+        file = read_audit_file(beside)
+    return policy_of(file.policy, name)
+
+
+def _decide(results: Results, rule: Policy) -> Results:
+    verdicts = judge(results.contract, results.suites, results.alpha, rule, only=results.only)
+    outcome, code = overall(results.contract, verdicts, results.suites)
+    return replace(
+        results,
+        verdicts=verdicts,
+        outcome=outcome,
+        exit_code=int(code),
+        limitations=limitations(
+            contract=results.contract,
+            verdicts=verdicts,
+            suites=results.suites,
+            data=results.data,
+            subjects=results.subjects,
+            written=results.card.limitations,
+            alpha=results.alpha,
+        ),
+    )
+
+
+def _run(path: Path) -> Run:
+    """The circumstances of the measurement, where they lie beside the results."""
+    beside = path.parent / "run.json"
+    if beside.exists():
+        return RunFolder(path.parent).run()
+    return Run(
+        started="an unknown time: run.json is not at hand", seconds={}, environment={}, packages={}
+    )
+
+
+def _store(path: Path) -> Store | None:
+    """The store that counts decisions: the named one, or that beside the audit file above."""
+    if os.environ.get("KDAUDIT_STORE"):
+        return Store.beside(path.parent)
+    above = path.resolve().parents
+    return next((Store(up / ".kdaudit") for up in above if (up / ".kdaudit").is_dir()), None)
