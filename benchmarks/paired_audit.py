@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -114,7 +115,7 @@ def measure(folder: Path) -> tuple[float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def apart(function: object, *arguments: object) -> None:
+def apart(function: Callable[..., None], *arguments: object) -> None:
     """Call a function in a fresh process: a child's peak begins with the memory of its parent."""
     process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
     process.start()
@@ -175,7 +176,7 @@ def compare() -> None:
 
     def rates(sums: "np.ndarray") -> "np.ndarray":
         pairs = sums.reshape(len(sums), -1, 2)
-        return pairs[..., 0] / pairs[..., 1]
+        return np.asarray(pairs[..., 0] / pairs[..., 1])
 
     draws = multinomial_bootstrap(
         cell_sums(cells), per_row, rates, replicates=OUR_REPLICATES, rng=rng

@@ -303,7 +303,7 @@ def audited(monkeypatch: pytest.MonkeyPatch, world: Callable[..., Any]) -> Calla
     monkeypatch.setattr(tables, "run_plan", keep)
 
     def call(contract: Sequence[Mapping[str, Any]], **drawn: Any) -> Audited:
-        changed = {key: drawn.pop(key) for key in ("seed", "suites") if key in drawn}
+        changed = {key: drawn.pop(key) for key in ("sensitive", "slices") if key in drawn}
         made = world(**drawn)
         results = made.audit(contract, suites={"slices": {"discover": False}}, **changed)
         return *kept[-1], results
@@ -320,11 +320,11 @@ def drilled(audit: Audited, trials: int = 12) -> Drill:
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Plant some of the harms: what the others do is not looked at, and takes its time."""
 
-    def call(*kinds: str, sizes: Sequence[float] = (0.05, 0.1)) -> None:
+    def call(*kinds: str, sizes: Sequence[float] = (0.05, 0.1), places: int = 99) -> None:
         def some(evidence: Evidence) -> tuple[tuple[Harm, ...], tuple[Omitted, ...]]:
             found, omitted = harms_of(evidence)
             kept = [harm for harm in found if harm.kind in kinds and harm.size in sizes]
-            return tuple(kept), omitted
+            return tuple(kept[:places]), omitted
 
         monkeypatch.setattr("kdaudit.drill.drill.harms_of", some)
 
@@ -346,8 +346,8 @@ def close(audited: Callable[..., Audited]) -> Callable[..., Audited]:
     """An audit of a student close to its teacher, without slices and groups."""
 
     def call(*contract: Mapping[str, Any], n: int) -> Audited:
-        roles = {"sensitive": [], "slices": []}
-        return audited(contract, n=n, teacher_right=0.85, student_right=0.95, **roles)
+        drawn = {"teacher_right": 0.85, "student_right": 0.92}
+        return audited(contract, n=n, sensitive=[], slices=[], **drawn)
 
     return call
 
@@ -356,7 +356,7 @@ def test_an_audit_of_many_rows_sees_what_its_contract_is_about(
     close: Callable[..., Audited], only: Callable[..., None]
 ) -> None:
     # The student starts level with its teacher, so that it ends ten points below, of 2,500 rows.
-    only("accuracy loss", sizes=[0.1])
+    only("accuracy loss", sizes=[0.1], places=1)
     lost = of(drilled(close({"check": "ACC001", "margin": 0.03}, n=2500)), "accuracy loss", 0.1)
     assert (lost.seen.value, lost.noticed, lost.rows) == (1.0, "shown", 2500)
     assert (lost.by[0].address, lost.by[0].seen) == ("ACC001", 12)
@@ -372,7 +372,7 @@ def test_only_a_contract_that_asks_for_calibration_sees_overconfidence(
     assert (blind.seen.value, blind.stopped.value, blind.by) == (0.0, 0.0, ())
     assert blind.noticed == "unseen"
     assert "no check noticed it" in in_words(blind)
-    asked = close(ACCURACY, {"check": "CAL003", "at_most": 0.03}, n=1500)
+    asked = close(ACCURACY, {"check": "CAL003", "at_most": 0.02}, n=3000)
     seen = of(drilled(asked), "overconfidence", 0.05)
     assert {one.address for one in seen.by} == {"CAL003"}
     assert seen.seen.value > 0.5
@@ -381,14 +381,14 @@ def test_only_a_contract_that_asks_for_calibration_sees_overconfidence(
 def test_a_loss_in_a_small_slice_that_no_check_looks_at_goes_unseen(
     audited: Callable[..., Audited], only: Callable[..., None]
 ) -> None:
-    only("accuracy loss", sizes=[0.1])
-    plan, seen, results = audited([{"check": "ACC001", "margin": 0.05}], n=3000)
-    rare = np.where(np.arange(3000) < 30, 0, 1).astype(np.int64)
+    only("accuracy loss", sizes=[0.1], places=2)
+    plan, seen, results = audited([{"check": "ACC001", "margin": 0.05}], n=2000)
+    rare = np.where(np.arange(2000) < 20, 0, 1).astype(np.int64)
     channel = replace(seen.rows.column("channel"), codes=rare, values=("rare", "web"))
     rows = replace(seen.rows, attributes={**seen.rows.attributes, "channel": channel})
-    done = drilled((plan, replace(seen, rows=rows), results))
+    done = drilled((plan, replace(seen, rows=rows), results), 8)
     lost = of(done, "accuracy loss", 0.1, (("channel", "rare"),))
-    assert lost.rows == 30
+    assert lost.rows == 20
     assert (lost.seen.value, lost.noticed) == (0.0, "unseen")
 
 
@@ -433,14 +433,19 @@ def test_only_what_is_asked_for_is_measured_and_every_number_of_it_is_the_same(
     for asked in (codes, *({code} for code in codes)):
         lean = replace(seen, asked=frozenset(asked))
         for suite, whole in zip(plan.suites, results.suites, strict=True):
+            if not asked.intersection(whole.codes):
+                continue
             less = suite.run(lean, Streams(results.seed))
             wanted = {f.address: replace(f, note="") for f in whole.findings if f.code in asked}
             found = {f.address: replace(f, note="") for f in less.findings if f.code in asked}
             assert found == wanted, (suite.name, asked)
 
 
-def test_every_kind_of_harm_is_planted_where_it_can_be(audited: Callable[..., Audited]) -> None:
-    done = drilled(audited(CONTRACT, n=300, classes=3, outside=60, clusters=40, weighted=True), 3)
+def test_every_kind_of_harm_is_planted_where_it_can_be(
+    audited: Callable[..., Audited], only: Callable[..., None]
+) -> None:
+    only("accuracy loss", "overconfidence", "amplification", "lost abstention", sizes=[0.05])
+    done = drilled(audited(CONTRACT, n=300, classes=3, outside=60, clusters=40, weighted=True), 2)
     kinds = {one.kind for one in done.planted}
     assert kinds == {"accuracy loss", "overconfidence", "amplification", "lost abstention"}
     assert done == canonical(done)

@@ -26,7 +26,9 @@ def designs(draw: st.DrawFn) -> dict[str, Any]:
             st.sampled_from([scores, 100 * scores, scores + 10, scores < 0.6, scores > 2])
         ),
         "codes": rng.integers(draw(st.integers(-1, 1)), draw(st.integers(2, GROUPS + 2)), n),
-        "clusters": rng.integers(0, draw(st.integers(1, n)), n) if draw(st.booleans()) else None,
+        "clusters": rng.integers(0, draw(st.integers(1, n)), n) * draw(st.sampled_from([1, 999]))
+        if draw(st.booleans())
+        else None,
         "weights": rng.choice([0.0, 0.1, 1.0, 7.0], n) if draw(st.booleans()) else None,
     }
 
