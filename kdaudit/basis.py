@@ -103,10 +103,22 @@ def combined(basis: Means, weights: Sequence[float], alpha: float) -> linear.Com
         list(weights),
         effective=units,
         largest=heaviest_share(basis),
-        span=basis.span,
+        span=span_of(basis, weights),
         unknown=basis.unknown,
         z=normal_quantile(alpha),
     )
+
+
+def span_of(basis: Means, weights: Sequence[float]) -> float:
+    """How far one unit's answer can move the weighted sum.
+
+    The logarithm of a rate p moves by 1/p, and two subjects that agree show no spread whatever p
+    is. A ratio of independent rows by itself shows none at p = 1 only, where that is 1.
+    """
+    alone = sum(weight != 0 for weight in weights) == 1
+    if basis.scale == "log" and alone and not basis.clustered:
+        return min(basis.span, 1.0)
+    return basis.span
 
 
 def effective_units(basis: Means) -> float:

@@ -24,6 +24,7 @@ from kdaudit.basis import (
     negated,
     own,
     pair_counts,
+    span_of,
     unit,
 )
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
@@ -363,7 +364,7 @@ def _needed_means(
     # counts them again: as many rows per unit as here, in units as unequal as these.
     units = effective_units(basis)
     per_unit = basis.n * (1 / units + math.sqrt(heaviest_share(basis) / units)) / 2
-    return _needed(max(variance, 0.0) * basis.n, distance, alpha, max(basis.span, 1e-9) * per_unit)
+    return _needed(max(variance, 0.0) * basis.n, distance, alpha, max(span_of(basis, weights), 1e-9) * per_unit)
 
 
 def _crossing(bound: Callable[[float], float], start: float, direction: float) -> float:

@@ -19,6 +19,7 @@ from torch import Tensor
 from kdaudit.distill.checkpoint import Checkpoint
 from kdaudit.distill.evaluate import evaluate
 from kdaudit.distill.objectives import Objective
+from kdaudit.distill.pace import Pace
 from kdaudit.distill.participant import Participant
 from kdaudit.distill.sources import Batch, Source
 from kdaudit.distill.state import State, beneath, under
@@ -59,6 +60,11 @@ class Course:
 
 
 COURSE = TypeAdapter(Course)
+UNHURRIED = Pace()
+
+
+class DivergedError(ModelError):
+    """A loss was no longer a number."""
 
 
 class Trained(NamedTuple):
@@ -81,6 +87,8 @@ def train(  # noqa: PLR0913  # everything a run is made of
     name: str,
     checkpoint: Checkpoint,
     advance: Advance,
+    pace: Pace = UNHURRIED,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> Trained:
     """Train until the validation loss has not improved for ``patience`` epochs.
 
@@ -95,11 +103,15 @@ def train(  # noqa: PLR0913  # everything a run is made of
         name: of the run, for messages.
         checkpoint: where to go on from, and to write to.
         advance: told of every step.
+        pace: learning rates over time, and clipping.
+        watch: told of every epoch once it is kept, first of those of earlier sittings; what it
+            raises stops the run, which can be taken up again.
 
     Raises:
-        ModelError: if a loss is not finite.
+        DivergedError: if a loss is not finite.
     """
     student, state = participants[0].module, State(participants, objectives)
+    move = _Mover.of(participants, pace, epochs * len(source))
     with torch.random.fork_rng(devices=[]):
         found = checkpoint.load()
         if found is None:
@@ -113,12 +125,19 @@ def train(  # noqa: PLR0913  # everything a run is made of
                 state.restore(beneath("now", tensors))
         before = course.steps
         advance(before, _said(course))
+        for point in course.curve if watch is not None else ():
+            watch(point)
         while not course.finished:
             wall, cpu = time.perf_counter(), time.process_time()
             epoch = course.epoch + 1
             torch.manual_seed(draw(seed, "torch", str(epoch)))
             losses = _one_epoch(
-                participants, objectives, source, epoch, partial(advance, text=_said(course))
+                participants,
+                objectives,
+                source,
+                epoch,
+                partial(advance, text=_said(course)),
+                partial(move, course.steps),
             )
             scores = evaluate(participants, objectives, validation)
             _refuse_infinite(losses["total"], scores["loss"], name, epoch)
@@ -139,6 +158,8 @@ def train(  # noqa: PLR0913  # everything a run is made of
             facts = COURSE.dump_python(course, mode="json")
             checkpoint.save(under("best", best) | now, facts)
             advance(0, _said(course))
+            if watch is not None:
+                watch(course.curve[-1])
     return Trained(best, course, course.steps - before)
 
 
@@ -161,19 +182,19 @@ def _one_epoch(
     source: Source,
     epoch: int,
     advance: Callable[[int], None],
+    move: Callable[[int], None],
 ) -> dict[str, float]:
     """One pass over the source; the mean of each loss term over its rows, and their sum."""
     sums = {o.name: torch.zeros((), dtype=torch.float64) for o in objectives}
     optimisers = [p.optimiser for p in participants if p.optimiser is not None]
     rows = 0
-    for batch in source.batches(epoch):
+    for index, batch in enumerate(source.batches(epoch)):
         outputs = {p.name: p(batch.inputs, learning=True) for p in participants}
         parts = {objective.name: objective(outputs, batch) for objective in objectives}
         for optimiser in optimisers:
             optimiser.zero_grad()
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
-        for optimiser in optimisers:
-            optimiser.step()
+        move(index)
         # Summed as tensors and read once per epoch: reading a number waits for it.
         for name, part in parts.items():
             sums[name] += part.detach() * len(batch)
@@ -183,6 +204,23 @@ def _one_epoch(
     return {**means, "total": sum(means.values())}
 
 
+class _Mover(NamedTuple):
+    """Steps every optimiser at the pace of the run."""
+
+    optimisers: list[torch.optim.Optimizer]
+    rates: list[list[float]]
+    pace: Pace
+    steps: int
+
+    @classmethod
+    def of(cls, participants: Sequence[Participant], pace: Pace, steps: int) -> "_Mover":
+        found = [p.optimiser for p in participants if p.optimiser is not None]
+        return cls(found, [[g["lr"] for g in o.param_groups] for o in found], pace, steps)
+
+    def __call__(self, before: int, index: int) -> None:
+        self.pace.step(self.optimisers, self.rates, self.pace.factor(before + index, self.steps))
+
+
 def _copy(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
 
@@ -190,7 +228,7 @@ def _copy(module: torch.nn.Module) -> dict[str, Tensor]:
 def _refuse_infinite(training: float, validation: float, run: str, epoch: int) -> None:
     for name, loss in (("training", training), ("validation", validation)):
         if not math.isfinite(loss):
-            raise ModelError(
+            raise DivergedError(
                 f"the {name} loss of {run} is {loss} in epoch {epoch}; lower learning_rate "
                 "under [train], or look for very large inputs"
             )

@@ -20,7 +20,7 @@ from kdaudit.stats.calibration_error import (
     debiased_squared_error_of_clusters,
     equal_mass_bins,
 )
-from kdaudit.stats.clusters import Design, design
+from kdaudit.stats.clusters import Design, correction, degrees_of_freedom, design
 from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit_suites.calibration.answers import Claims
 
@@ -151,11 +151,10 @@ class _Sample:
         """
         from scipy.special import stdtrit
 
-        alpha, effective = tail(self.level), float(self.units.effective[0])
-        correction = 1 / (1 - 2 * float(self.units.largest[0]) + 1 / effective)
-        return (
-            math.sqrt(correction) * -float(stdtrit(effective - 1, alpha)) / normal_quantile(alpha)
-        )
+        alpha, effective = tail(self.level), self.units.effective[0]
+        too_little = math.sqrt(float(correction(effective, self.units.largest[0])))
+        reach = -float(stdtrit(degrees_of_freedom(effective), alpha))
+        return too_little * reach / normal_quantile(alpha)
 
 
 def _unseen(error: float, units: Design, bins: int, level: float) -> float:

@@ -68,8 +68,7 @@ def ratio_basis(
         df=float(degrees_of_freedom(effective)),
         n=int(sums.rows[i]),
         clusters=fewer,
-        # One answer moves a logarithm by 1/p. Independent rows have no spread at p = 1 only.
-        span=1 / least if clustered else 1.0,
+        span=1 / least,  # one answer moves a logarithm by 1/p
         unknown=(0.0,) * len(sums.subjects),
         filled=tuple((slack / grown).tolist()) if slack.any() else (),
         effective=effective if unequal else None,

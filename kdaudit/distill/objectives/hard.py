@@ -1,0 +1,43 @@
+"""The labels."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from kdaudit.distill.objectives.objective import STUDENT, Forward, Objective, upcast
+from kdaudit.distill.objectives.weighting import RowWeights
+from kdaudit.distill.sources import Batch
+
+
+class Hard(Objective):
+    """Cross-entropy; optionally of smoothed labels (Szegedy et al. 2016, §7)."""
+
+    def __init__(
+        self, *, name: str, weight: float, smoothing: float = 0.0, rows: RowWeights | None = None
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.weight = weight
+        self.smoothing = smoothing
+        self.rows = rows
+        w = "" if rows is None else "w·"
+        self.formula = (
+            f"{weight!r}·mean_rows({w}-Σ_c r(c)·log q_1(c)), r(c) = (1 - ε)·[c = y] + ε/C, "
+            f"ε = {smoothing!r}"
+            if smoothing
+            else f"{weight!r}·mean_rows({w}-log q_1(y))".replace("w·-log q_1(y)", "-w·log q_1(y)")
+        )
+
+    def forward(self, outputs: Mapping[str, Forward], batch: Batch) -> Tensor:
+        """The cross-entropy of the student."""
+        assert batch.labels is not None
+        student = upcast(outputs[STUDENT].logits)
+        if self.rows is None:
+            loss = cross_entropy(student, batch.labels, label_smoothing=self.smoothing)
+        else:
+            per_row = cross_entropy(
+                student, batch.labels, label_smoothing=self.smoothing, reduction="none"
+            )
+            loss = (self.rows(batch) * per_row).mean()
+        return self.weight * loss
