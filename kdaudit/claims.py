@@ -364,7 +364,8 @@ def _needed_means(
     # counts them again: as many rows per unit as here, in units as unequal as these.
     units = effective_units(basis)
     per_unit = basis.n * (1 / units + math.sqrt(heaviest_share(basis) / units)) / 2
-    return _needed(max(variance, 0.0) * basis.n, distance, alpha, max(span_of(basis, weights), 1e-9) * per_unit)
+    span = max(span_of(basis, weights), 1e-9)
+    return _needed(max(variance, 0.0) * basis.n, distance, alpha, span * per_unit)
 
 
 def _crossing(bound: Callable[[float], float], start: float, direction: float) -> float:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from kdaudit.results import FORBID
 
 ArmKind = Literal["main", "hard", "label_smoothing", "shuffled"]
+Claim = Literal["BEATS", "NO BEATS", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,43 @@ class Arm:
     best_epoch: int
     converged: bool
     curve: tuple[Epoch, ...]
+    unconverged: str = ""  # why it is not taken to have converged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A claim about the method: its arms against those of one control, paired over seeds.
+
+    It speaks of validation accuracy. What the audit says of the model that ships is another claim.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    control: ArmKind
+    claim: Claim
+    difference: float  # mean validation accuracy less the control's
+    low: float | None  # None with fewer than two seeds
+    high: float | None
+    level: float
+    seeds: int
+    rows: int
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What was tried before a recipe was the best: its score there is the best of many."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    trials: int
+    objective: str
+    value: float
+    sampler: str
+    seed: int
+    study: str
+    space: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +93,17 @@ class Lineage:
     targets: Mapping[str, str] | None  # evidence digest, rows
     transfer: Mapping[str, object]  # rows, digest, share of the audit split found in it
     arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    search: Searched | None = None
     source: Mapping[str, str] = field(default_factory=dict)  # recipe sha256, commit, dirty
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float
     cpu_seconds: float
+
+    @property
+    def own(self) -> Arm | None:
+        """The arm that became this model: a control's folder holds arms of that control alone."""
+        kinds = [arm.kind for arm in self.arms]
+        kind = "main" if "main" in kinds or not kinds else kinds[0]
+        return next((arm for arm in self.arms if arm.chosen and arm.kind == kind), None)

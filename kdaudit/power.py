@@ -24,9 +24,17 @@ from kdaudit.results import (
     Table,
     address,
 )
-from kdaudit.stats.exact_power import exact_power, required_n_exact
+from kdaudit.stats.exact_power import (
+    exact_power,
+    least,
+    required_n_exact,
+    required_n_of_share,
+    share_power,
+    smallest_harm,
+    smallest_margin,
+)
+from kdaudit.stats.exact_retention import kept_power, lost_power, rates, required_n_kept
 from kdaudit.stats.interval import normal_quantile, tail
-from kdaudit.stats.one_sided_table import agreement_n
 from kdaudit.stats.power import power_of_mean, smallest_distance
 
 WANTED = 0.8  # chance that counts as enough
@@ -106,17 +114,20 @@ def _reach(
     number: int, check: Check, finding: Finding, alpha: float, discordance: float | None
 ) -> Reach:
     empty = _empty(number, check, finding.address)
-    task = _task(check, finding, alpha, discordance)
+    if isinstance(finding.basis, Table):
+        made = _of_table(empty, check, finding, finding.basis, alpha, discordance)
+    else:
+        made = _of_task(empty, _task(check, finding, alpha), alpha)
+    if made.reason or made.n >= check.min_n:
+        needed = made.needed_n
+        return made if needed is None else replace(made, needed_n=max(needed, check.min_n))
+    reason = f"fewer than min_n = {check.min_n} rows: it will not be evaluable"
+    return replace(empty, n=made.n, needed_n=max(check.min_n, made.needed_n or 0), reason=reason)
+
+
+def _of_task(empty: Reach, task: "_Task | NotMeasured", alpha: float) -> Reach:
     if isinstance(task, NotMeasured):
         return replace(empty, reason=task.reason)
-    if task.n < check.min_n:
-        reason = f"fewer than min_n = {check.min_n} rows: it will not be evaluable"
-        return replace(empty, n=task.n, needed_n=check.min_n, reason=reason)
-    pair = _pair(check, finding, discordance)
-    if pair is not None and check.value >= 1:
-        return replace(empty, n=task.n, reason="a margin of 1 allows everything")
-    if pair is not None:
-        return _exact(replace(empty, n=task.n, discordance=pair), check.value, alpha)
     sides = 2 if task.both else 1
     passes = power_of_mean(task.se, task.room, alpha=alpha, df=task.df)
     step = smallest_distance(task.se, alpha=alpha, power=1 - (1 - WANTED) / sides, df=task.df)
@@ -156,14 +167,12 @@ class _Task:
     tests: int = 1
 
 
-def _task(
-    check: Check, finding: Finding, alpha: float, discordance: float | None
-) -> _Task | NotMeasured:
+def _task(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     basis = finding.basis
     if isinstance(basis, NotMeasured):
         return basis
     if check.limit is Limit.KEEP:
-        return _kept(check, finding, alpha, discordance)
+        return _kept(check, finding, alpha)
     if check.limit is Limit.MARGIN:
         return _compared(check, finding, alpha)
     return _own(check, finding, alpha)
@@ -177,7 +186,10 @@ def _compared(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasur
         measured = finding.difference if check.against == "teacher" else basis.baseline
         error = _error_of(measured)
     else:
-        error = _error(basis, _weights(basis, check, 1.0), alpha)
+        assert isinstance(basis, Means)
+        if basis.scale == "log":
+            return NotMeasured("a ratio has no margin; hold it with at_least, at_most or keep")
+        error = _spread(basis, contrast_weights(basis, check.against, 1.0), alpha)
     if isinstance(error, NotMeasured):
         return error
     n, se, df, off = error
@@ -199,29 +211,27 @@ def _compared(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasur
     )
 
 
-def _kept(
-    check: Check, finding: Finding, alpha: float, discordance: float | None
-) -> _Task | NotMeasured:
+def _kept(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     basis, keep = finding.basis, check.value
     reference = getattr(finding, check.against)
     if isinstance(reference, NotMeasured):
         return reference
-    if isinstance(basis, Fixed) or reference.value <= 0:
+    if not isinstance(basis, Means) or reference.value <= 0 or keep <= 0:
         return NotMeasured("a share of the reference cannot be had here")
-    if isinstance(basis, Table):
-        counts = pair_counts(basis, check.against)
-        assert counts is not None  # the reference was measured
-        share = (counts[1] + counts[2]) / reference.n if discordance is None else discordance
-        both_right = max(0.0, reference.value - share / 2)
-        spread = both_right * (1 - keep) ** 2 + share / 2 * (1 + keep**2)
-        variance = max(spread - ((1 - keep) * reference.value) ** 2, 1 / reference.n)
-        error = (reference.n, math.sqrt(variance / reference.n), math.inf, 0.0)
-    else:
-        found = _error(basis, _weights(basis, check, keep), alpha)
-        if isinstance(found, NotMeasured):
-            return found
-        error = found
+    ratio = basis.scale == "log"
+    error = _spread(basis, contrast_weights(basis, check.against, 1.0 if ratio else keep), alpha)
+    if isinstance(error, NotMeasured):
+        return error
     n, se, df, off = error
+    if ratio:
+        return _Task(
+            n=n,
+            se=se,
+            df=df,
+            room=-math.log(keep) - off,
+            limit_at=lambda step: math.exp(-step - off),
+            harm_at=lambda step: keep * math.exp(-step - off),
+        )
     return _Task(
         n=n,
         se=se,
@@ -234,46 +244,46 @@ def _kept(
 
 def _own(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     basis, zero = finding.basis, finding.better is Better.ZERO
-    like = finding.teacher if isinstance(finding.teacher, Estimate) else finding.student
+    like = _like(finding)
     if isinstance(like, NotMeasured):
         return like
-    if isinstance(basis, Table):
-        variance = max(like.value * (1 - like.value), 1 / like.n)
-        error: _Error | NotMeasured = (like.n, math.sqrt(variance / like.n), math.inf, 0.0)
-    elif isinstance(basis, Fixed):
+    value, limit = (abs(like.value) if zero else like.value), check.value
+    ratio = isinstance(basis, Means) and basis.scale == "log"
+    if isinstance(basis, Fixed):
         error = _error_of(finding.student)
     else:
         assert isinstance(basis, Means)
-        if basis.scale == "log":
-            return NotMeasured("it is a ratio; its power is not worked out")
-        error = _error(basis, unit(0, len(basis.mean)), alpha)
+        error = _spread(basis, unit(0, len(basis.mean)), alpha)
     if isinstance(error, NotMeasured):
         return error
+    if ratio and not (value > 0 and limit > 0):
+        return NotMeasured("a ratio is always above 0")
+    told: Callable[[float], float] = math.exp if ratio else float
+    at, edge = (math.log(value), math.log(limit)) if ratio else (value, limit)
     n, se, df, off = error
-    value = abs(like.value) if zero else like.value
     sign = -1.0 if check.limit is Limit.AT_LEAST else 1.0
     return _Task(
         n=n,
         se=se,
         df=df,
-        room=sign * (check.value - value) - off,
-        limit_at=lambda step: value + sign * (step + off),
-        harm_at=lambda step: check.value + sign * (step + off),
+        room=sign * (edge - at) - off,
+        limit_at=lambda step: told(at + sign * (step + off)),
+        harm_at=lambda step: told(edge + sign * (step + off)),
         tests=2 if zero else 1,
     )
+
+
+def _like(finding: Finding) -> Estimate | NotMeasured:
+    """What a harmless student is like: its teacher, or itself where the teacher has no value."""
+    return finding.teacher if isinstance(finding.teacher, Estimate) else finding.student
 
 
 _Error = tuple[int, float, float, float]  # rows, standard error, degrees of freedom, unknown
 
 
-def _error(basis: object, weights: Sequence[float] | None, alpha: float) -> _Error | NotMeasured:
+def _spread(basis: Means, weights: Sequence[float] | None, alpha: float) -> _Error | NotMeasured:
     if weights is None:
         return NotMeasured("the audit has no baseline")
-    if isinstance(basis, Table):
-        return (basis.n11 + basis.n10 + basis.n01 + basis.n00, 1.0, math.inf, 0.0)
-    assert isinstance(basis, Means)
-    if basis.scale == "log":
-        return NotMeasured("a ratio is a comparison already; hold it with at_least or at_most")
     value = combined(basis, weights, alpha)
     se = value.se + value.inflation * value.unknown
     return (basis.n, se, value.df, value.unknown) if se > 0 else NotMeasured("it cannot vary")
@@ -291,57 +301,100 @@ def _error_of(measured: object) -> _Error | NotMeasured:
     return (measured.n, width / normal_quantile(tail(measured.level)), math.inf, 0.0)
 
 
-def _weights(basis: object, check: Check, share: float) -> Sequence[float] | None:
-    """Weights of student - share · reference; a table needs none but must have the reference."""
-    if isinstance(basis, Table):
-        return None if pair_counts(basis, check.against) is None else [1.0, -share]
-    assert isinstance(basis, Means)
-    return contrast_weights(basis, check.against, share)
+def _of_table(
+    empty: Reach,
+    check: Check,
+    finding: Finding,
+    basis: Table,
+    alpha: float,
+    discordance: float | None,
+) -> Reach:
+    """Of 0/1 scores: every table that the decision would pass, or fail, is added up."""
+    if check.limit not in (Limit.MARGIN, Limit.KEEP):
+        return _of_share(empty, check, finding, alpha)
+    reference = getattr(finding, check.against)
+    if check.limit is Limit.MARGIN and check.against == "teacher":
+        reference = finding.difference
+    counts = pair_counts(basis, check.against)
+    if isinstance(reference, NotMeasured) or counts is None:
+        return replace(empty, reason=getattr(reference, "reason", "the audit has no baseline"))
+    n = sum(counts)
+    share = (counts[1] + counts[2]) / n if discordance is None else discordance
+    seen = replace(empty, n=n, discordance=share)
+    if check.limit is Limit.MARGIN:
+        return _of_margin(seen, check.value, alpha)
+    return _of_retention(seen, check.value, counts[0] + counts[2], alpha)
 
 
-def _pair(check: Check, finding: Finding, discordance: float | None) -> float | None:
-    """The share of differing rows where Tango's test decides; else None."""
-    if check.limit is not Limit.MARGIN or not isinstance(finding.basis, Table):
-        return None
-    counts = pair_counts(finding.basis, check.against)
-    if counts is None:
-        return None
-    return (counts[1] + counts[2]) / sum(counts) if discordance is None else discordance
-
-
-def _exact(empty: Reach, margin: float, alpha: float) -> Reach:
-    n, share = empty.n, empty.discordance
+def _of_margin(seen: Reach, margin: float, alpha: float) -> Reach:
+    n, share = seen.n, seen.discordance
     assert share is not None
-
-    def shown(harm: float) -> bool:
-        return exact_power(n, max(share, harm), harm, margin, alpha=alpha) >= WANTED
-
-    needed = None
-    if margin > 0:
-        by_test = required_n_exact(share, 0.0, margin, alpha=alpha, power=WANTED)
-        needed = max(by_test, agreement_n(margin, alpha=alpha))
+    if margin >= 1:
+        return replace(seen, discordance=None, reason="a margin of 1 allows everything")
     return replace(
-        empty,
-        passes=_kept_margin(n, share, margin, alpha),
-        smallest=_least(lambda m: _kept_margin(n, share, m, alpha) >= WANTED, 0.0, 1 - 1e-9),
-        harm=_least(shown, margin, 1.0),
-        needed_n=needed,
+        seen,
+        passes=exact_power(n, share, 0.0, -margin, alpha=alpha),
+        smallest=smallest_margin(n, share, 0.0, alpha=alpha, power=WANTED),
+        harm=smallest_harm(n, share, margin, alpha=alpha, power=WANTED),
+        needed_n=required_n_exact(share, 0.0, margin, alpha=alpha, power=WANTED)
+        if margin > 0
+        else None,
     )
 
 
-def _kept_margin(n: int, share: float, margin: float, alpha: float) -> float:
-    """Chance to pass for a student that gains as often as it loses."""
-    passes = exact_power(n, share, 0.0, -margin, alpha=alpha)
-    if margin > 0 and n >= agreement_n(margin, alpha=alpha):
-        return passes
-    # That not one of few rows was lost is no pass, though Tango's test by itself would take it.
-    return max(0.0, passes - (1 - share / 2) ** n)
+def _of_retention(seen: Reach, keep: float, right: int, alpha: float) -> Reach:
+    n, share = seen.n, seen.discordance
+    assert share is not None
+    if not right or not 0 < keep <= 1:
+        reason = "a share of the reference cannot be had here"
+        return replace(seen, discordance=None, reason=reason)
+    teacher = right / n
+    alike = rates(teacher, share, 1.0)
+
+    def passes(keep: float) -> float:
+        return kept_power(right, n - right, *alike, keep, alpha=alpha)
+
+    def shown(below: float) -> bool:
+        worse = rates(teacher, share, keep - below)
+        return lost_power(right, n - right, *worse, keep, alpha=alpha) >= WANTED
+
+    room = least(lambda room: passes(1 - room) >= WANTED, 0.0, 1 - 1e-9)
+    below = least(shown, 0.0, keep)
+    return replace(
+        seen,
+        passes=passes(keep),
+        smallest=None if room is None else 1 - room,
+        harm=None if below is None else keep - below,
+        needed_n=required_n_kept(teacher, share, keep, alpha=alpha, power=WANTED)
+        if keep < 1
+        else None,
+    )
 
 
-def _least(shown: Callable[[float], bool], low: float, high: float) -> float | None:
-    if not shown(high):
-        return None
-    for _ in range(20):  # to within a millionth
-        middle = (low + high) / 2
-        low, high = (low, middle) if shown(middle) else (middle, high)
-    return high
+def _of_share(empty: Reach, check: Check, finding: Finding, alpha: float) -> Reach:
+    like = _like(finding)
+    if isinstance(like, NotMeasured):
+        return replace(empty, reason=like.reason)
+    n, floor = like.n, check.limit is Limit.AT_LEAST
+
+    def turned(share: float) -> float:
+        """A share of which more is better, and back."""
+        return share if floor else 1 - share
+
+    good, limit = turned(like.value), min(max(turned(check.value), 0.0), 1.0)
+    if limit <= 0:
+        return replace(empty, n=n, reason=f"a limit of {check.value:g} allows everything")
+    room = least(lambda x: share_power(n, good, good - x, alpha=alpha) >= WANTED, 0.0, good)
+    harm = least(
+        lambda x: share_power(n, 1 - limit + x, 1 - limit, alpha=alpha) >= WANTED, 0, limit
+    )
+    return replace(
+        empty,
+        n=n,
+        passes=share_power(n, good, limit, alpha=alpha),
+        smallest=None if room is None else turned(good - room),
+        harm=None if harm is None else turned(limit - harm),
+        needed_n=required_n_of_share(good, limit, alpha=alpha, power=WANTED)
+        if good > limit
+        else None,
+    )

@@ -254,14 +254,49 @@ def test_a_few_heavy_units_say_little_however_many_rows_there_are(finding: MakeF
 
 
 @pytest.mark.parametrize("reference", ["teacher", "baseline"])
-def test_a_ratio_has_neither_margin_nor_share(finding: MakeFinding, reference: str) -> None:
+def test_a_ratio_has_no_margin(finding: MakeFinding, reference: str) -> None:
     basis = replace(means(0.5, 0.4, 0.4), scale="log")
-    for claim in (
-        claim_worse(finding(basis), reference, 0.1, 0.05),  # type: ignore[arg-type]
-        claim_share(finding(basis), reference, 0.9, 0.05),  # type: ignore[arg-type]
-    ):
-        assert isinstance(claim, NotMeasured)
-        assert "at_least or at_most" in claim.reason
+    claim = claim_worse(finding(basis), reference, 0.1, 0.05)  # type: ignore[arg-type]
+    assert isinstance(claim, NotMeasured)
+    assert "at_least or at_most" in claim.reason
+
+
+def test_a_ratio_of_the_pair_is_no_share_of_a_reference(finding: MakeFinding) -> None:
+    basis = replace(means(0.5), scale="log")
+    claim = claim_share(finding(basis), "baseline", 0.9, 0.05)
+    assert isinstance(claim, NotMeasured)
+    assert "at_least or at_most" in claim.reason
+    assert isinstance(claim_share(finding(basis), "teacher", 0.9, 0.05), NotMeasured)
+
+
+@pytest.mark.parametrize(("reference", "value"), [("teacher", 0.8), ("baseline", 1.2)])
+def test_a_share_of_the_references_own_ratio_is_a_ratio_of_ratios(
+    finding: MakeFinding, reference: str, value: float
+) -> None:
+    basis = means(math.log(0.6), math.log(0.75), math.log(0.5), se=0.02, span=0.0, correlation=0.5)
+    claim = claimed(
+        claim_share(finding(replace(basis, scale="log")), reference, 0.9, 0.05)  # type: ignore[arg-type]
+    )
+    assert claim.estimate.value == pytest.approx(value)
+    # Of equal errors, half of whose variance is shared, the difference has just that error.
+    low, high = (value * math.exp(side * Z * 0.02) for side in (-1, 1))
+    assert (claim.estimate.low, claim.estimate.high) == pytest.approx((low, high), rel=1e-4)
+    assert (claim.p_below < 0.001) is (value < 0.9)
+    assert (claim.p_above < 0.001) is (value > 0.9)
+
+
+def test_ratios_that_agree_are_not_certain_to_be_alike(finding: MakeFinding) -> None:
+    # 20 of 200 rows are chosen by both: one answer moves a logarithm by 10.
+    one = means(0.0, 0.0, se=0.2, n=200, span=10.0, correlation=1.0)
+    basis = replace(one, scale="log")
+    kept = claimed(claim_share(finding(basis), "teacher", 0.8, 0.05))
+    assert kept.estimate.low == pytest.approx(math.exp(-(Z**2) / 20), rel=0.01)
+    # A ratio by itself shows its spread, where rows are independent.
+    for clustered, span in ((False, 1.0), (True, 10.0)):
+        unseen = Z * span / 400
+        own_ratio = claimed(claim_own(finding(replace(basis, clustered=clustered)), 0.8, 0.05))
+        reach = 1.6525 * (unseen + math.hypot(0.2, unseen))
+        assert own_ratio.estimate.low == pytest.approx(math.exp(-reach), rel=1e-3)
 
 
 def test_a_ratio_is_held_on_its_own_scale(finding: MakeFinding) -> None:

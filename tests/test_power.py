@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom, multinomial
 
 from kdaudit.contract import decide
 from kdaudit.estimate import Estimate
 from kdaudit.power import Reach, reaches
 from kdaudit.results import Better, Check, Finding, Fixed, Limit, Means, Outcome, SuiteResult, Table
 from kdaudit.stats.exact_power import exact_power
+from kdaudit.stats.exact_retention import kept_power, lost_power, rates, required_n_kept
 
 Make = Callable[..., Finding]
 ALPHA = 0.05
@@ -72,6 +74,90 @@ def test_too_few_rows_without_a_loss_are_no_pass(finding: Make) -> None:
         assert made.passes == pytest.approx(float(outcome is Outcome.PASS))
         assert made.needed_n == 299
         assert made.smallest == pytest.approx(1 - ALPHA ** (1 / n), abs=1e-5)
+
+
+def passed(limit: Check, n: int, shares: tuple[float, float], finding: Make) -> float:
+    """Chance to pass, over every table that is at all likely, through the decision itself."""
+    student, teacher = shares
+    chance = 0.0
+    for n10 in range(int(binom.isf(1e-5, n, student)) + 1):
+        for n01 in range(int(binom.isf(1e-5, n, teacher)) + 1):
+            rest = n - n10 - n01
+            both = round(0.85 * rest)
+            table = finding(Table(n11=both, n10=n10, n01=n01, n00=rest - both))
+            if decide(limit, table, ALPHA).outcome is Outcome.PASS:
+                chance += float(
+                    multinomial.pmf([n10, n01, rest], n, [student, teacher, 1 - student - teacher])
+                )
+    return chance
+
+
+@pytest.mark.parametrize(("margin", "share"), [(0.05, 0.03), (0.1, 0.1), (0.1, 0.01)])
+def test_the_rows_that_are_needed_have_the_power_under_the_decision(
+    finding: Make, margin: float, share: float
+) -> None:
+    limit = check(Limit.MARGIN, margin, min_n=2)
+    table = finding(Table(n11=90, n10=0, n01=0, n00=10))
+    needed = reach(limit, table, discordance=share).needed_n
+    assert needed is not None
+    assert passed(limit, needed, (share / 2, share / 2), finding) >= 0.8 - 1e-4
+    there = finding(Table(n11=needed - 10, n10=0, n01=0, n00=10))
+    promised = reach(limit, there, discordance=share).passes
+    assert promised == pytest.approx(
+        passed(limit, needed, (share / 2, share / 2), finding), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(("limit", "value"), [(Limit.AT_MOST, 0.1), (Limit.AT_LEAST, 0.9)])
+def test_the_rows_that_a_share_needs_have_the_power_under_the_decision(
+    finding: Make, limit: Limit, value: float
+) -> None:
+    floor = limit is Limit.AT_LEAST
+    held = check(limit, value, min_n=2)
+    better = Better.HIGHER if floor else Better.LOWER
+    like = 0.95 if floor else 0.05
+
+    def table(n: int, right: int) -> Finding:
+        return finding(Table(n11=right, n10=0, n01=0, n00=n - right), better)
+
+    made = reach(held, table(400, round(400 * like)))
+    needed = made.needed_n
+    assert needed is not None
+    outcomes = [decide(held, table(needed, k), ALPHA).outcome for k in range(needed + 1)]
+    passes = np.array([outcome is Outcome.PASS for outcome in outcomes])
+    assert (binom.pmf(np.arange(needed + 1), needed, like) * passes).sum() >= 0.8
+    assert made.smallest is not None
+    assert made.harm is not None
+    assert (made.smallest - like) * (made.harm - value) > 0
+
+
+def test_a_share_that_is_kept_is_exact(finding: Make) -> None:
+    made = reach(check(Limit.KEEP, 0.95), finding(Table(n11=85, n10=5, n01=5, n00=5)))
+    assert made.passes == pytest.approx(kept_power(90, 10, 5 / 90, 0.5, 0.95, alpha=ALPHA))
+    assert made.needed_n == required_n_kept(0.9, 0.1, 0.95, alpha=ALPHA)
+    assert made.smallest is not None
+    assert made.harm is not None
+    for keep, wanted in ((made.smallest - 1e-5, True), (made.smallest + 1e-5, False)):
+        assert (kept_power(90, 10, 5 / 90, 0.5, keep, alpha=ALPHA) >= 0.8) is wanted
+    worse = rates(0.9, 0.1, made.harm)
+    assert lost_power(90, 10, *worse, 0.95, alpha=ALPHA) == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_check_needs_its_least_rows_whatever_the_power(finding: Make) -> None:
+    table = finding(Table(n11=90, n10=0, n01=0, n00=10))
+    assert reach(check(Limit.MARGIN, 0.3, min_n=70), table).needed_n == 70
+
+
+@pytest.mark.parametrize(("limit", "room"), [(Limit.AT_LEAST, 0.25), (Limit.KEEP, 0.2)])
+def test_ratios_are_held_on_the_log_scale(finding: Make, limit: Limit, room: float) -> None:
+    basis = replace(means(400, teacher=math.log(0.8) + 0.25), scale="log")
+    value = 0.8 if limit is Limit.AT_LEAST else math.exp(-room)
+    made = reach(check(limit, value), finding(basis))
+    se = 0.02 / math.sqrt(2) if limit is Limit.AT_LEAST else 0.02
+    assert made.smallest == pytest.approx(value * math.exp(room - Z * se), rel=1e-3)
+    assert made.harm == pytest.approx(value * math.exp(-Z * se), rel=1e-3)
+    assert made.needed_n == max(50, math.ceil(400 * (Z * se / room) ** 2))
+    assert "no margin" in reach(check(Limit.MARGIN, 0.1), finding(basis)).reason
 
 
 def test_a_margin_on_means_is_the_formula(finding: Make) -> None:

@@ -18,6 +18,7 @@ from kdaudit.cli import (
     power,
     run,
     schema,
+    search,
     suites,
 )
 from kdaudit.cli.say import say
@@ -39,6 +40,7 @@ app.command()(init.init)
 app.command()(run.run)
 app.command()(audit.audit)
 app.command()(distill.distill)
+app.command()(search.search)
 app.command()(lock.lock)
 app.command()(power.power)
 app.command()(gate.gate)

@@ -31,4 +31,6 @@ def distill(
     with stages() as stage:
         done = train(recipe, stage)
     say(f"{done.trained_steps:,} steps trained just now")
+    for line in done.notes:
+        say(line)
     say(f"model folder: {done.folder}")

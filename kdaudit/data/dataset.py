@@ -1,7 +1,7 @@
 """The data an audit file names, read once, as strict frames by split."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kdaudit.data.audit_file import AuditFile, DataTable
+from kdaudit.data.audit_file import AuditFile, ColumnSplit, DataTable, Names
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
 from kdaudit.data.derived import attributes
 from kdaudit.data.frame import Frame
@@ -60,6 +60,45 @@ def load(audit: AuditFile, base: Path) -> Dataset:
     """
     source = read(audit.data.path, base)
     return from_table(source, audit.data, audit.audit.seed, base)
+
+
+def withheld(audit: AuditFile, base: Path) -> Dataset:
+    """The data without the audit split, for whoever must not look at it.
+
+    Its rows are taken out of the table before anything is made of it: not even the bands of a
+    column know them. The other splits have the rows, and the ids, that `load` gives them.
+
+    Raises:
+        DataError: as `load` does; and if there are no validation rows.
+    """
+    source, data = read(audit.data.path, base), audit.data
+    ids = _ids(source.table, data.id, source.name)
+    splits = assign(source.table, data, ids, audit.audit.seed)
+    if not (splits == "validation").any():
+        raise DataError(
+            f"{source.name}: there are no validation rows, and the audit split may not be looked "
+            'at; name them in the audit file, e.g. split = { by = "hash", audit = 0.3, '
+            "validation = 0.1 }"
+        )
+    keep = np.isin(splits.astype(str), ("validation", "transfer"))
+    # Without an id column the position was the id, and rows have moved up.
+    id_column, split_column = data.id or "id", "split of kdaudit"
+    table = source.table[keep].assign(**{id_column: ids[keep], split_column: splits[keep]})
+    named: dict[str, Names] = {"audit": ("validation",)}
+    if data.transfer is None and (splits == "transfer").any():
+        named["transfer"] = ("transfer",)
+    found = from_table(
+        replace(source, table=table.reset_index(drop=True)),
+        data.model_copy(
+            update={"id": id_column, "split": ColumnSplit(column=split_column, **named)}
+        ),
+        audit.audit.seed,
+        base,
+    )
+    frames: dict[Split, Frame] = {
+        "validation" if split == "audit" else split: frame for split, frame in found.frames.items()
+    }
+    return replace(found, frames=frames, all_ids=ids)
 
 
 def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Dataset:

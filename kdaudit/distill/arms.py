@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,11 +11,15 @@ from torch import Tensor, nn
 
 from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
 from kdaudit.distill.controls import rows, terms
+from kdaudit.distill.convergence import unconverged
+from kdaudit.distill.evaluate import AT_ONCE
+from kdaudit.distill.methods import Setting
 from kdaudit.distill.objectives import STUDENT, Objective
+from kdaudit.distill.pace import Pace
 from kdaudit.distill.participant import Participant
 from kdaudit.distill.sources import Batch, Stored
 from kdaudit.distill.task import Task
-from kdaudit.distill.train import Course, draw, finished, train
+from kdaudit.distill.train import Course, Watch, draw, finished, train, unwatched
 from kdaudit.evidence.store import Entry, Store, write_atomically
 from kdaudit.governance.environment import COMPUTING, machine, source, versions
 from kdaudit.lineage import ArmKind
@@ -50,8 +54,22 @@ class Run:
     steps_now: int
     environment: Mapping[str, Mapping[str, str]]
 
+    @property
+    def unconverged(self) -> str:
+        """Why it is not taken to have converged; empty where it is."""
+        losses = [point.validation["loss"] for point in self.course.curve]
+        return unconverged(losses, self.course.best_epoch)
 
-def run(task: Task, kind: ArmKind, seed: int, *, store: Store, progress: Progress) -> Run:
+
+def run(
+    task: Task,
+    kind: ArmKind,
+    seed: int,
+    *,
+    store: Store,
+    progress: Progress,
+    watch: Watch = unwatched,
+) -> Run:
     """Train one arm from where it stands.
 
     Args:
@@ -60,12 +78,15 @@ def run(task: Task, kind: ArmKind, seed: int, *, store: Store, progress: Progres
         seed: its seed.
         store: where its checkpoint is kept, under everything its weights depend on.
         progress: shows steps and losses.
+        watch: told of every epoch, whether it is trained now or was before; what it raises stops
+            the arm.
 
     Raises:
-        ModelError: if the student cannot be built or run, or its loss is not finite.
+        ModelError: if the student cannot be built or run.
+        DivergedError: if its loss is not finite.
     """
-    objectives, options = terms(kind, task.recipe), task.recipe.train
-    module = _first(task, seed)
+    options, module = task.recipe.train, _first(task, seed)
+    objectives = terms(kind, task.recipe, _setting(task, seed, module))
     order = Stored(rows=rows(kind, seed, task.transfer), batch_size=options.batch_size, seed=seed)
     entry = store.entry("arms", _key(task, kind, seed, objectives, module))
     environment = _environment(entry, task.base)
@@ -74,7 +95,7 @@ def run(task: Task, kind: ArmKind, seed: int, *, store: Store, progress: Progres
     if trained is None:
         name = f"{kind}, seed {seed}"
         trained = train(
-            [_student(task, objectives, module)],
+            _participants(task, objectives, module),
             objectives,
             order,
             task.validation,
@@ -84,7 +105,12 @@ def run(task: Task, kind: ArmKind, seed: int, *, store: Store, progress: Progres
             name=name,
             checkpoint=checkpoint,
             advance=progress(name, options.epochs * len(order)),
+            pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
+            watch=watch,
         )
+    else:
+        for point in trained.course.curve:
+            watch(point)
     return Run(
         kind=kind,
         seed=seed,
@@ -95,6 +121,20 @@ def run(task: Task, kind: ArmKind, seed: int, *, store: Store, progress: Progres
         steps_now=trained.steps_now,
         environment=environment,
     )
+
+
+def answers(task: Task, found: Run, inputs: Tensor) -> Tensor:
+    """Logits (N, C) of a trained model.
+
+    Args:
+        task: what all arms share.
+        found: the model.
+        inputs: (N, D) encoded rows.
+    """
+    module = _first(task, found.seed)
+    module.load_state_dict(dict(found.weights))
+    model = _unlearning(task, module)
+    return torch.cat([model(part, learning=False).logits for part in inputs.split(AT_ONCE)])
 
 
 def _first(task: Task, seed: int) -> nn.Module:
@@ -108,25 +148,48 @@ def _first(task: Task, seed: int) -> nn.Module:
         )
 
 
-def _student(task: Task, objectives: list[Objective], module: nn.Module) -> Participant:
+def _unlearning(task: Task, module: nn.Module) -> Participant:
+    return Participant(name=STUDENT, module=module, factory=task.factory, classes=len(task.classes))
+
+
+def _setting(task: Task, seed: int, module: nn.Module) -> Setting:
+    return Setting(
+        participants={STUDENT: _unlearning(task, module), **task.live},
+        transfer=task.transfer,
+        validation=task.validation,
+        classes=len(task.classes),
+        seed=seed,
+    )
+
+
+def _participants(task: Task, objectives: list[Objective], module: nn.Module) -> list[Participant]:
+    """The student, who learns with what its objectives own, and the teachers they look into."""
     options = task.recipe.train
     learnt = [*module.parameters(), *(p for term in objectives for p in term.parameters())]
     optimiser = OPTIMISERS[options.optimiser](
         learnt, lr=options.learning_rate, weight_decay=options.weight_decay
     )
-    return Participant(
-        name=STUDENT,
-        module=module,
-        factory=task.factory,
-        classes=len(task.classes),
-        optimiser=optimiser,
-    )
+    student = replace(_unlearning(task, module), optimiser=optimiser)
+    return [one.watching(objectives) for one in (student, *_watched(task, objectives))]
+
+
+def _watched(task: Task, objectives: list[Objective]) -> list[Participant]:
+    names = {name for objective in objectives for name in objective.watches}
+    return [teacher for name, teacher in task.live.items() if name in names]
 
 
 def _key(
     task: Task, kind: ArmKind, seed: int, objectives: list[Objective], first: nn.Module
 ) -> dict[str, object]:
     """Everything the weights depend on; tensors stand for the data, the encoder and the teacher."""
+    owned = {
+        f"{objective.name}/{name}": tensor
+        for objective in objectives
+        for name, tensor in objective.state_dict().items()
+    }
+    inside = {"objectives": tensor_digest(owned)} if owned else {}
+    if task.teacher is not None and _watched(task, objectives):
+        inside["teacher"] = task.teacher["digest"]
     return {
         "distill": FORMAT,
         "kind": kind,
@@ -141,12 +204,12 @@ def _key(
         "first weights": tensor_digest(first.state_dict()),
         "train": task.recipe.train.model_dump(),
         "torch": version("torch"),
+        **inside,
     }
 
 
 def _digest(batch: Batch) -> str:
-    found = {"inputs": batch.inputs, "labels": batch.labels, "targets": batch.targets}
-    return tensor_digest({name: tensor for name, tensor in found.items() if tensor is not None})
+    return tensor_digest(batch.tensors())
 
 
 def _environment(entry: Entry, folder: Path) -> Mapping[str, Mapping[str, str]]:

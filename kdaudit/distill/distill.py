@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdaudit.distill.arms import run
+from kdaudit.distill.compare import said
 from kdaudit.distill.export import export
 from kdaudit.distill.recipe import out_folder, read_recipe
 from kdaudit.distill.task import prepare
@@ -28,6 +29,15 @@ class Distilled:
     folder: Path
     lineage: Lineage
     trained_steps: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the seeds show of the method, and which arms are not taken to have converged."""
+        arms = [arm for arm in self.lineage.arms if arm.unconverged]
+        return (
+            *(said(one) for one in self.lineage.comparisons),
+            *(f"{arm.kind}, seed {arm.seed}, not converged: {arm.unconverged}" for arm in arms),
+        )
 
 
 def distill(recipe_path: Path, *, store: Store, progress: Progress = silent) -> Distilled:

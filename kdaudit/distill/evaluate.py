@@ -23,13 +23,15 @@ def evaluate(
         ``agreement``, the share of rows with the teacher's answer.
     """
     parts = [slice(i, i + AT_ONCE) for i in range(0, len(rows), AT_ONCE)]
-    outputs = {
-        p.name: torch.cat([p(rows.inputs[part], learning=False) for part in parts])
-        for p in participants
-    }
-    with torch.no_grad():
-        scores = {"loss": sum(float(objective(outputs, rows)) for objective in objectives)}
-    logits = outputs[participants[0].name].double()
+    loss, answers = 0.0, []
+    for part in parts:
+        batch = rows.take(part)
+        outputs = {p.name: p(batch.seen_by(p.name), learning=False) for p in participants}
+        with torch.no_grad():
+            loss += len(batch) * sum(float(term(outputs, batch)) for term in objectives)
+        answers.append(outputs[participants[0].name].logits)
+    scores = {"loss": loss / len(rows)}
+    logits = torch.cat(answers).double()
     answer = logits.argmax(dim=1)
     if rows.labels is not None:
         log_q = logits.log_softmax(dim=1)

@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Sequence
 
 from kdaudit.distill.arms import Run
+from kdaudit.distill.compare import comparisons
 from kdaudit.distill.task import Task
-from kdaudit.lineage import Arm, ArmKind, Lineage
+from kdaudit.lineage import Arm, ArmKind, Lineage, Searched
 from kdaudit.models.folder import lineage_file, torch_files, weights_file
 
 
@@ -62,6 +63,8 @@ def _folder(
         targets=task.targets if taught else None,
         transfer=task.rows,
         arms=tuple(_arm(run, chosen=run is chosen(runs, run.kind)) for run in runs),
+        comparisons=comparisons(task, runs) if kind == "main" else (),
+        search=None if recipe.searched is None else Searched(**recipe.searched.model_dump()),
         source={"recipe": recipe_digest, **kept.environment["source"]},
         versions=kept.environment["versions"],
         hardware=kept.environment["hardware"],
@@ -79,6 +82,7 @@ def _arm(run: Run, *, chosen: bool) -> Arm:
         digest=hashlib.sha256(weights_file(run.weights)).hexdigest(),
         steps=run.course.steps,
         best_epoch=run.course.best_epoch,
-        converged=run.course.converged,
+        converged=not run.unconverged,
         curve=run.course.curve,
+        unconverged=run.unconverged,
     )

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-Schedule = Literal["constant", "linear", "cosine"]
+from kdaudit.distill.recipe import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class Pace:
     it.
 
     Attributes:
-        schedule: constant, or falling to 0 at the last step: along a line, or half a cosine.
+        schedule: constant, or falling towards 0 after the last step, along a line or half a cosine.
         warmup: share of all steps over which the rate first rises from 0, in [0, 1).
         clip: longest gradient of an optimiser's weights together (Euclidean norm); None for any.
     """

@@ -4,15 +4,26 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from kdaudit.data.audit_file import Names, SubjectTable, Table, parse, read_toml
+from kdaudit.distill.objective_tables import ObjectivesTable
+from kdaudit.distill.search_table import SearchedTable, SearchTable
 from kdaudit.errors import ConfigError
 from kdaudit.lineage import ArmKind
 
 
 def _counted(value: object) -> object:
     return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _is_not_the_first(name: str) -> str:
+    if name == "teacher" or not name.isidentifier():
+        raise ValueError(
+            "further teachers have names of letters, digits and underscores, other than teacher, "
+            "which is the audit file's"
+        )
+    return name
 
 
 Seeds = Annotated[
@@ -38,40 +49,10 @@ class StudentTable(Table):
         return self
 
 
-class ResponseTable(Table):
-    """``[objectives.response]``: the teacher's softened answers, and the labels."""
-
-    divergence: Literal["forward_kl"] = "forward_kl"
-    temperature: float = Field(default=3.0, gt=0, allow_inf_nan=False)
-    soft_weight: float = Field(default=0.7, ge=0, allow_inf_nan=False)
-    hard_weight: float = Field(default=0.3, ge=0, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _weighs_something(self) -> Self:
-        if not self.soft_weight + self.hard_weight > 0:
-            raise ValueError("soft_weight and hard_weight are both 0: nothing would be learnt")
-        return self
+Schedule = Literal["constant", "linear", "cosine"]
 
 
-class HardTable(Table):
-    """``[objectives.hard]``: the labels."""
-
-    hard_weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-
-
-class ObjectivesTable(Table):
-    """``[objectives]``: the methods whose loss terms are added up."""
-
-    response: ResponseTable | None = None
-    hard: HardTable | None = None
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if self.response is None and self.hard is None:
-            raise ValueError(
-                "name one: [objectives.response] to distil, [objectives.hard] to train"
-            )
-        return self
+TeacherName = Annotated[str, AfterValidator(_is_not_the_first)]
 
 
 class TrainTable(Table):
@@ -83,6 +64,9 @@ class TrainTable(Table):
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=64, ge=1)
     patience: int = Field(default=10, ge=1)
+    schedule: Schedule = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    clip: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     threads: int = Field(default=1, ge=1)
 
 
@@ -105,6 +89,29 @@ class Recipe(Table):
     objectives: ObjectivesTable
     train: TrainTable = Field(default_factory=TrainTable)
     controls: ControlsTable | None = None
+    teachers: dict[TeacherName, SubjectTable] = Field(default_factory=dict)
+    search: SearchTable | None = None
+    searched: SearchedTable | None = None
+
+    @model_validator(mode="after")
+    def _asks_every_teacher(self) -> Self:
+        table, names = self.objectives.multi_teacher, {"teacher", *self.teachers}
+        if table is None and self.teachers:
+            raise ValueError(
+                f"[teachers.{min(self.teachers)}] is asked by nobody: add "
+                "[objectives.multi_teacher], or take the table out"
+            )
+        if table is not None and not self.teachers:
+            raise ValueError(
+                "[objectives.multi_teacher] combines teachers, and the audit file's is the only "
+                'one: name another, e.g. path = "runs/other" under [teachers.other]'
+            )
+        if table is not None and table.weights and set(table.weights) != names:
+            raise ValueError(
+                "objectives.multi_teacher.weights: give each of "
+                f"{', '.join(sorted(names))} a weight, or none of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -120,7 +127,7 @@ class Recipe(Table):
     @property
     def soft(self) -> bool:
         """Whether a teacher is needed."""
-        return self.objectives.response is not None
+        return self.objectives.taught
 
     @property
     def kinds(self) -> tuple[ArmKind, ...]:

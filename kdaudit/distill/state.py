@@ -14,7 +14,7 @@ class State:
     """What changes while a run goes on.
 
     Attributes:
-        participants: their modules, buffers included, and their optimisers.
+        participants: the modules of those that learn, buffers included, and their optimisers.
         objectives: the modules that loss terms own.
     """
 
@@ -44,7 +44,7 @@ class State:
             p.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
     def _modules(self) -> nn.Module:
-        models = nn.ModuleDict({p.name: p.module for p in self.participants})
+        models = nn.ModuleDict({p.name: p.module for p in self.participants if p.optimiser})
         return nn.ModuleList([models, nn.ModuleList(self.objectives)])
 
 

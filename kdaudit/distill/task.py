@@ -12,15 +12,18 @@ from kdaudit.data.audit_file import AuditFile, read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame
 from kdaudit.data.splits import Split
+from kdaudit.distill.groups import groups
+from kdaudit.distill.participant import Participant
 from kdaudit.distill.recipe import Recipe, StudentTable, made
-from kdaudit.distill.sources import Batch
-from kdaudit.distill.targets import Targets, Teacher
+from kdaudit.distill.sources import TEACHER, Batch
+from kdaudit.distill.targets import Targets
+from kdaudit.distill.teachers import Asking, Further, described, further, live
 from kdaudit.errors import ConfigError, DataError, ModelError, examples, unknown
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.code import Code, resolve
 from kdaudit.models.inputs import select
-from kdaudit.models.open import Opened, open_model
+from kdaudit.models.open import open_model
 from kdaudit.models.torch import Encoder
 from kdaudit.progress import Progress
 
@@ -40,6 +43,7 @@ class Task:
         transfer: rows to learn from.
         validation: rows to stop by.
         teacher: name, adapter and digest for the lineage, or None.
+        live: the teacher as a module, by its name, where a method looks into it.
         targets: evidence digest and rows for the lineage, or None.
         rows: what the lineage says of the transfer rows.
     """
@@ -52,11 +56,18 @@ class Task:
     transfer: Batch
     validation: Batch
     teacher: Mapping[str, str] | None
+    live: Mapping[str, Participant]
     targets: Mapping[str, str] | None
     rows: Mapping[str, object]
 
 
-def prepare(recipe: Recipe, base: Path, store: Store, progress: Progress) -> Task:
+def prepare(
+    recipe: Recipe,
+    base: Path,
+    store: Store,
+    progress: Progress,
+    dataset: Dataset | None = None,
+) -> Task:
     """Read the data, ask the teacher, encode the rows.
 
     Of the audit split only the inputs are looked at, and only to count which of them are among the
@@ -67,33 +78,41 @@ def prepare(recipe: Recipe, base: Path, store: Store, progress: Progress) -> Tas
         base: its folder.
         store: of the teacher's recordings.
         progress: shows how far the teacher is.
+        dataset: the rows, where they were read before; perhaps without the audit split.
 
     Raises:
         KdauditError: for data, a teacher or a student that does not fit.
     """
     path = base / recipe.audit
     audit = read_audit_file(path)
-    dataset = load(audit, path.parent)
+    dataset = dataset or load(audit, path.parent)
     frames = {split: _in_scope(dataset, split) for split in SPLITS}
     _refuse_unlabelled(recipe, frames["transfer"])
     # Before the teacher is asked, so that a typing error costs no hour of its time.
     factory = resolve(recipe.student.factory, base)
     encoder, encoded = _encode(recipe.student, base, frames)
-    answers: dict[Split, Targets] = {}
-    teacher = None
+    answers: Mapping[Split, Targets] = {}
+    asking = Asking(audit=audit, frames=frames, store=store, progress=progress)
+    teacher = participant = None
+    shown: Mapping[Split, torch.Tensor] = {}
     if recipe.soft:
         opened = open_model("teacher", made(audit.teacher, path.parent), path.parent)
-        teacher = _described(opened)
-        asked = _teacher(opened, audit, frames)
-        for split, frame in frames.items():
-            advance = progress(f"asking the teacher, {split} rows", len(frame))
-            answers[split] = asked.answers(frame, split, store, advance)
+        teacher = described(opened)
+        answers = asking.ask(opened, "the teacher")
+        if recipe.objectives.layered:
+            participant, shown = live(opened, recipe.objectives.layered, frames)
     classes = _classes(answers, audit, frames["transfer"])
+    others = further(recipe, base, asking, classes)
+    fair = recipe.objectives.fair
+    codes = {} if fair is None or not fair.group else groups(fair.group, frames)
     batches = {
         split: Batch(
             inputs=encoded[split],
             labels=_codes(frame, classes, split),
             targets=answers[split].values if answers else None,
+            further={name: other.targets[split] for name, other in others.items()},
+            shown={TEACHER: shown[split]} if shown else {},
+            groups=codes.get(split),
         )
         for split, frame in frames.items()
     }
@@ -105,7 +124,8 @@ def prepare(recipe: Recipe, base: Path, store: Store, progress: Progress) -> Tas
         classes=classes,
         transfer=batches["transfer"],
         validation=batches["validation"],
-        teacher=teacher,
+        teacher=teacher if teacher is None else {**teacher, **_said(others)},
+        live={} if participant is None else {TEACHER: participant},
         targets=_evidence(answers, batches["transfer"]),
         rows=_transfer(dataset, frames["transfer"]),
     )
@@ -130,6 +150,7 @@ def _in_scope(dataset: Dataset, split: Split) -> Frame:
         labels=None if frame.labels is None else frame.labels[keep],
         inputs={name: column[keep] for name, column in frame.inputs.items()},
         out_of_scope=frame.out_of_scope[keep],
+        attributes={name: column.take(keep) for name, column in frame.attributes.items()},
     )
 
 
@@ -137,14 +158,8 @@ def _refuse_unlabelled(recipe: Recipe, transfer: Frame) -> None:
     """Loss terms that read labels need labels."""
     if transfer.labels is not None:
         return
-    response = recipe.objectives.response
-    if recipe.objectives.hard is not None:
-        raise ConfigError("the transfer rows have no labels: take [objectives.hard] out")
-    if response is not None and response.hard_weight > 0:
-        raise ConfigError(
-            "the transfer rows have no labels: set hard_weight = 0 under [objectives.response] "
-            f"(it is {response.hard_weight})"
-        )
+    for _, instead in recipe.objectives.reading_labels():
+        raise ConfigError(f"the transfer rows have no labels: {instead}")
     if {"hard", "label_smoothing"} & set(recipe.kinds):
         raise ConfigError(
             "the transfer rows have no labels, and two controls learn from labels: set "
@@ -152,22 +167,10 @@ def _refuse_unlabelled(recipe: Recipe, transfer: Frame) -> None:
         )
 
 
-def _teacher(opened: Opened, audit: AuditFile, frames: Mapping[Split, Frame]) -> Teacher:
-    transfer = audit.data.transfer
-    labels = {str(x) for frame in frames.values() if frame.labels is not None for x in frame.labels}
-    favourable, others = audit.data.positive, sorted(labels - set(audit.data.positive))
-    return Teacher(
-        name=opened.name,
-        adapter=opened.adapter,
-        id_column=(transfer.id if transfer else None) or audit.data.id or "id",
-        two_classes=(*favourable, *others) if len(favourable) == len(others) == 1 else (),
-    )
-
-
-def _described(opened: Opened) -> Mapping[str, str]:
-    identity = dict(opened.adapter.identity())
-    digest = identity["sha256"] if set(identity) == {"sha256"} else json_digest(identity)
-    return {"name": opened.name, "adapter": opened.kind, "digest": digest}
+def _said(others: Mapping[str, Further]) -> dict[str, str]:
+    return {
+        f"{name}: {what}": said for name, one in others.items() for what, said in one.said.items()
+    }
 
 
 def _classes(
@@ -248,11 +251,12 @@ def _evidence(answers: Mapping[Split, Targets], transfer: Batch) -> Mapping[str,
 def _transfer(dataset: Dataset, transfer: Frame) -> Mapping[str, object]:
     rows = transfer.rows().tolist()
     known = set(rows)
-    shared = [row in known for row in dataset.frame("audit").rows().tolist()]
+    audited = dataset.frames.get("audit")  # a search has none
+    shared = [row in known for row in audited.rows().tolist()] if audited else []
     return {
         "rows": len(transfer),
         "out-of-scope rows left out": len(dataset.frame("transfer")) - len(transfer),
         "labelled": transfer.labels is not None,
         "digest": json_digest([row.hex() for row in rows]),
-        "share of audit rows in it": sum(shared) / len(shared),
+        "share of audit rows in it": sum(shared) / max(1, len(shared)),
     }

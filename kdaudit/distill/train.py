@@ -53,18 +53,18 @@ class Course:
     cpu_seconds: float = 0.0
     finished: bool = False
 
-    @property
-    def converged(self) -> bool:
-        """Whether the best epoch is neither the untrained model nor the last one trained."""
-        return 0 < self.best_epoch < self.epoch
-
 
 COURSE = TypeAdapter(Course)
 UNHURRIED = Pace()
+Watch = Callable[[Epoch], None]
 
 
 class DivergedError(ModelError):
     """A loss was no longer a number."""
+
+
+def unwatched(_point: Epoch) -> None:
+    """Look on."""
 
 
 class Trained(NamedTuple):
@@ -88,7 +88,7 @@ def train(  # noqa: PLR0913  # everything a run is made of
     checkpoint: Checkpoint,
     advance: Advance,
     pace: Pace = UNHURRIED,
-    watch: Callable[[Epoch], None] | None = None,
+    watch: Watch = unwatched,
 ) -> Trained:
     """Train until the validation loss has not improved for ``patience`` epochs.
 
@@ -125,7 +125,7 @@ def train(  # noqa: PLR0913  # everything a run is made of
                 state.restore(beneath("now", tensors))
         before = course.steps
         advance(before, _said(course))
-        for point in course.curve if watch is not None else ():
+        for point in course.curve:
             watch(point)
         while not course.finished:
             wall, cpu = time.perf_counter(), time.process_time()
@@ -158,8 +158,7 @@ def train(  # noqa: PLR0913  # everything a run is made of
             facts = COURSE.dump_python(course, mode="json")
             checkpoint.save(under("best", best) | now, facts)
             advance(0, _said(course))
-            if watch is not None:
-                watch(course.curve[-1])
+            watch(course.curve[-1])
     return Trained(best, course, course.steps - before)
 
 
@@ -189,7 +188,7 @@ def _one_epoch(
     optimisers = [p.optimiser for p in participants if p.optimiser is not None]
     rows = 0
     for index, batch in enumerate(source.batches(epoch)):
-        outputs = {p.name: p(batch.inputs, learning=True) for p in participants}
+        outputs = {p.name: p(batch.seen_by(p.name), learning=True) for p in participants}
         parts = {objective.name: objective(outputs, batch) for objective in objectives}
         for optimiser in optimisers:
             optimiser.zero_grad()

@@ -62,7 +62,7 @@ def test_a_state_holds_buffers_moments_and_the_modules_of_loss_terms(
         )
         for _ in range(3):
             optimiser.zero_grad()
-            owned(student(torch.randn(6, 3), learning=True)).sum().backward()
+            owned(student(torch.randn(6, 3), learning=True).logits).sum().backward()
             optimiser.step()
         return State([student], [term])
 

@@ -69,11 +69,11 @@ def test_a_subject_that_is_distilled_is_the_folder_its_recipe_writes(tmp_path: P
     [
         ("seed = 3\n" + SHORTEST, "unknown key 'seed'. Did you mean 'seeds'?"),
         (SHORTEST + "temprature = 2", "Did you mean 'temperature'?"),
-        (SHORTEST + "alpha = 0.5", "'alpha'. Known: divergence, hard_weight"),
+        (SHORTEST + "alpha = 0.5", "'alpha'. Known: beta, divergence, hard_weight"),
         (SHORTEST + "temperature = 0", "objectives.response.temperature: Input should be greater"),
         (SHORTEST + "temperature = inf", "temperature"),
         (SHORTEST + "soft_weight = 0\nhard_weight = 0", "both 0: nothing would be learnt"),
-        (SHORTEST + 'divergence = "kl"', "'forward_kl', got 'kl'"),
+        (SHORTEST + 'divergence = "kl"', "'mse', got 'kl'"),
         (SHORTEST.replace("[objectives.response]", "[objectives]"), "name one: [objectives.respon"),
         (SHORTEST.replace("response", "hard") + "[controls]\nhard = true", "take the table out"),
         (SHORTEST + "[train]\nepochs = 0", "train.epochs: Input should be greater"),

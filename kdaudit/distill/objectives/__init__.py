@@ -2,7 +2,8 @@
 
 from kdaudit.distill.objectives.divergence import Divergence
 from kdaudit.distill.objectives.hard import Hard
-from kdaudit.distill.objectives.objective import STUDENT, Forward, Objective
+from kdaudit.distill.objectives.objective import Forward, Objective
 from kdaudit.distill.objectives.soft import Soft
+from kdaudit.distill.sources import STUDENT, TEACHER
 
-__all__ = ["STUDENT", "Divergence", "Forward", "Hard", "Objective", "Soft"]
+__all__ = ["STUDENT", "TEACHER", "Divergence", "Forward", "Hard", "Objective", "Soft"]

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from kdaudit.distill.objectives.objective import STUDENT, Forward, upcast
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.objectives.objective import Forward, upcast
+from kdaudit.distill.sources import STUDENT, TEACHER, Batch
 from kdaudit.errors import ModelError
-
-TEACHER = "teacher"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +27,9 @@ class Pair:
         given = outputs[STUDENT].inner[self.student], outputs[TEACHER].inner[self.teacher]
         student, teacher = (upcast(tensor) for tensor in given)
         if student.ndim == teacher.ndim == 4:
-            grid = tuple(min(a, b) for a, b in zip(student.shape, teacher.shape, strict=True))[2:]
+            height, width = map(min, student.shape[2:], teacher.shape[2:])
             student, teacher = (
-                x if tuple(x.shape[2:]) == grid else adaptive_avg_pool2d(x, grid)
+                x if x.shape[2:] == (height, width) else adaptive_avg_pool2d(x, (height, width))
                 for x in (student, teacher)
             )
         return student, teacher

@@ -24,9 +24,7 @@ class ActivationMaps(Objective):
     shape, each divided by its norm, so layers may differ in channels.
     """
 
-    def __init__(
-        self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None
-    ) -> None:
+    def __init__(self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None) -> None:
         super().__init__()
         self.name = "attention"
         self.weight = weight
@@ -60,9 +58,7 @@ class AttentionWeights(Objective):
     Averaged, because student and teacher may differ in heads; the mean of distributions is one.
     """
 
-    def __init__(
-        self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None
-    ) -> None:
+    def __init__(self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None) -> None:
         super().__init__()
         self.name = "attention"
         self.weight = weight

@@ -83,8 +83,8 @@ def forward_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         (B,), at least 0 up to rounding, without the factor T².
 
     >>> p, q = torch.tensor([[0.75, 0.25]]), torch.tensor([[0.5, 0.5]])
-    >>> f"{forward_kl(q.log(), p.log(), 1.0):.4f} {forward_kl(p.log(), p.log(), 1.0):.4f}"
-    '0.1308 0.0000'
+    >>> [round(float(forward_kl(x.log(), p.log(), 1.0)), 4) for x in (q, p)]
+    [0.1308, 0.0]
     """
     return _kl(_log_softened(teacher, temperature), _log_softened(student, temperature))
 
@@ -95,8 +95,8 @@ def reverse_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     Arguments and result as in `forward_kl`; infinite where the teacher excludes a class.
 
     >>> p, q = torch.tensor([[0.75, 0.25]]), torch.tensor([[0.5, 0.5]])
-    >>> f"{reverse_kl(q.log(), p.log(), 1.0):.4f}"
-    '0.1438'
+    >>> round(float(reverse_kl(q.log(), p.log(), 1.0)), 4)
+    0.1438
     """
     return _kl(_log_softened(student, temperature), _log_softened(teacher, temperature))
 
@@ -112,8 +112,9 @@ def jsd(student: Tensor, teacher: Tensor, temperature: float, beta: float) -> Te
     ends of β it is a small number divided by a small one.
 
     >>> p, q = torch.tensor([[0.75, 0.25]]), torch.tensor([[0.5, 0.5]])
-    >>> [f"{float(jsd(q.log(), p.log(), 1.0, b)):.4f}" for b in (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)]
-    ['0.1308', '0.1308', '0.1355', '0.1438', '0.1438']
+    >>> betas = (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)
+    >>> [round(float(jsd(q.log(), p.log(), 1.0, beta)), 4) for beta in betas]
+    [0.1308, 0.1308, 0.1353, 0.1438, 0.1438]
     """
     if beta in (0.0, 1.0):
         return (reverse_kl if beta else forward_kl)(student, teacher, temperature)

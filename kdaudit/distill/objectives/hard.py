@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from kdaudit.distill.objectives.objective import STUDENT, Forward, Objective, upcast
+from kdaudit.distill.objectives.objective import Forward, Objective, upcast
 from kdaudit.distill.objectives.weighting import RowWeights
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.sources import STUDENT, Batch
 
 
 class Hard(Objective):

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from kdaudit.distill.sources import Batch
 
-STUDENT = "student"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forward:

@@ -4,13 +4,14 @@ Each reading gives (B, C) logits, a row up to a constant, whose softmax at the t
 is the target.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.sources import TEACHER, Batch
 
 
 class Reading(nn.Module, ABC):
@@ -30,7 +31,7 @@ class Stored(Reading):
 
     def forward(self, batch: Batch, temperature: float) -> Tensor:  # noqa: ARG002  # at any
         """The stored targets."""
-        return batch.answers("teacher")
+        return batch.answers(TEACHER)
 
 
 class Corrected(Reading):
@@ -52,7 +53,7 @@ class Corrected(Reading):
     def forward(self, batch: Batch, temperature: float) -> Tensor:  # noqa: ARG002  # at any
         """The stored targets, moved by the row of the row's group."""
         assert batch.groups is not None
-        return batch.answers("teacher") + self.offsets[batch.groups]
+        return batch.answers(TEACHER) + self.offsets[batch.groups]
 
 
 class Mixture(Reading):
@@ -66,7 +67,7 @@ class Mixture(Reading):
     def forward(self, batch: Batch, temperature: float) -> Tensor:
         """Their logarithm, times the temperature that will divide it."""
         parts = [
-            (batch.answers(name) / temperature).log_softmax(dim=1) + torch.tensor(weight).log()
+            (batch.answers(name) / temperature).log_softmax(dim=1) + math.log(weight)
             for name, weight in self.weights.items()
         ]
         return temperature * torch.stack(parts).logsumexp(dim=0)

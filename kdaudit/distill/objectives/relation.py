@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from kdaudit.distill.objectives.activations import Pair, mean_over_positions, positions, watches
-from kdaudit.distill.objectives.objective import STUDENT, Forward, Objective, upcast
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.objectives.objective import Forward, Objective, upcast
+from kdaudit.distill.sources import STUDENT, TEACHER, Batch
 
 GROUP = 64
 
@@ -46,7 +46,7 @@ class Relation(Objective):
         """The mean over groups of rows, weighted by their size."""
         spaces = [
             tuple(self._pooled(given, batch) for given in pair.of(outputs)) for pair in self.pairs
-        ] or [(_centred(outputs[STUDENT].logits), _centred(batch.answers("teacher")))]
+        ] or [(_centred(outputs[STUDENT].logits), _centred(batch.answers(TEACHER)))]
         losses = []
         for student, teacher in spaces:
             groups = range(0, len(batch), GROUP)
@@ -92,10 +92,7 @@ class Angles(Relation):
     """Cosines of the angles of triples."""
 
     least = 3
-    said = (
-        "mean_triples(huber_1(ψ_student - ψ_teacher)), "
-        "ψ(i, j, k) = cos∠(h_i - h_j, h_k - h_j)"
-    )
+    said = "mean_triples(huber_1(ψ_student - ψ_teacher)), ψ(i, j, k) = cos∠(h_i - h_j, h_k - h_j)"
 
     def relation(self, rows: Tensor) -> Tensor:
         """(n(n - 1)(n - 2)/2,) cosines of the angle at the middle one of three different rows.
@@ -106,9 +103,10 @@ class Angles(Relation):
         """
         n = len(rows)
         difference = rows[None, :, :] - rows[:, None, :]  # (at, to, D)
-        unit = difference / _norm(difference)[:, :, None].clamp(
-            min=1e-6 * difference.detach().abs().max().item() + torch.finfo(rows.dtype).tiny
-        )
+        length = _norm(difference)[:, :, None]
+        # Rows that coincide make no angle, and no gradient either: it would be without bound.
+        apart = length > 1e-6 * length.detach().max()
+        unit = torch.where(apart, difference / torch.where(apart, length, 1.0), 0.0)
         cosine = unit @ unit.transpose(1, 2)  # (at, to, to)
         different = ~torch.eye(n, dtype=torch.bool, device=rows.device)
         above = torch.ones(n, n, dtype=torch.bool, device=rows.device).triu(diagonal=1)

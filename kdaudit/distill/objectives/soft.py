@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from kdaudit.distill.objectives.divergence import Divergence
-from kdaudit.distill.objectives.objective import STUDENT, Forward, Objective
+from kdaudit.distill.objectives.objective import Forward, Objective
 from kdaudit.distill.objectives.readings import Reading, Stored
 from kdaudit.distill.objectives.weighting import RowWeights
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.sources import STUDENT, Batch
 
 
 class Soft(Objective):

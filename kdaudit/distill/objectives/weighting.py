@@ -83,7 +83,7 @@ def row_weights(n: Tensor, by: Literal["groups", "classes", "reweighing"]) -> Ro
 
 
 def share_offsets(n: Tensor) -> Tensor:
-    """log π(c) - log π_g(c), float32: what gives every group the class shares of all rows.
+    """Offsets log π(c) - log π_g(c), float32: what gives every group the shares of all.
 
     Half a row is added to each cell, so that a class which a group never has stays finite; a group
     that was never seen is not moved.

@@ -150,7 +150,8 @@ class Accuracy:
         accuracy = mean_finding(ACC001, evidence, scores)
         above, chance = _above_chance(evidence, scores)
         findings += [accuracy, above, *_flips(evidence, scores)]
-        findings += agreement(ACC005, evidence, scores)
+        if evidence.wants(ACC005):
+            findings += agreement(ACC005, evidence, scores)
         if self.cost:
             findings.append(_expected_cost(evidence, self.cost))
         if evidence.asked is not None:

@@ -126,7 +126,7 @@ class Calibration:
             brier_finding(evidence, subjects),
             likelihood_finding(evidence, subjects, self.clip),
             *confidence_gaps(evidence, subjects),
-            *favourable_gaps(evidence, subjects),
+            *(favourable_gaps(evidence, subjects) if evidence.wants(CAL005) else ()),
             *self._debiased(evidence, subjects, streams),
         ]
         if not evidence.wants(CAL007, CAL008):

@@ -135,6 +135,7 @@ class Slices:
                 for finding in mean_findings(endpoint, evidence, scores, codes=codes, wheres=wheres)
             ]
             for endpoint, groups in declared.items()
+            if evidence.wants(endpoint)
         }
         if len(rows.classes) > 2:
             findings[SLC003] = _by_frequency(evidence, scores)
@@ -147,7 +148,7 @@ class Slices:
             for endpoint, found in findings.items()
             if found
         ]
-        figures += descriptive.over_time(rows, findings[SLC001])
+        figures += descriptive.over_time(rows, findings.get(SLC001, []))
         notes: list[str] = []
         harm = harm_of(rows, scores)
         if harm is not None:
