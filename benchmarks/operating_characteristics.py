@@ -32,7 +32,7 @@ import numpy.typing as npt
 from kdaudit.contract import decide, judge
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Evidence, Rows, Streams, Trio
+from kdaudit.evidence.view import Category, Evidence, Rows, Streams, Trio
 from kdaudit.measure import Score, contrast_finding, contrast_findings, mean_findings
 from kdaudit.results import (
     Better,
@@ -46,6 +46,7 @@ from kdaudit.results import (
     Where,
 )
 from kdaudit_suites.calibration import Calibration
+from kdaudit_suites.fairness import Fairness
 
 Array = npt.NDArray[Any]
 ALPHA = 0.05
@@ -153,6 +154,7 @@ class Family:
         low: least score.
         high: greatest score.
         group: share of rows in the group, of a contrast; 0 for a mean.
+        slice_: share of rows that a mean is taken over.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Family:
     low: float = 0.0
     high: float = 1.0
     group: float = 0.0
+    slice_: float = 1.0
 
 
 def losses_and_gains(lost: float, won: float, base: float = 0.8) -> Callable[[Array], Any]:
@@ -177,7 +180,7 @@ def losses_and_gains(lost: float, won: float, base: float = 0.8) -> Callable[[Ar
 
 
 def margin(harm: float, won: float) -> Family:
-    """ACC001, SLC001, SLC002: right less often than the teacher, by the margin."""
+    """ACC001, SLC002: right less often than the teacher, by the margin."""
     return Family(
         name=f"ACC001 margin {harm:g}, gains {won:g}",
         better=Better.HIGHER,
@@ -185,6 +188,24 @@ def margin(harm: float, won: float) -> Family:
         value=harm,
         truth=-harm,
         scores=losses_and_gains(harm + won, won),
+    )
+
+
+def sliced(harm: float, won: float, share: float) -> Family:
+    """SLC001: the same in some of the rows."""
+    name = f"SLC001 margin {harm:g}, gains {won:g}, {share:g} of rows"
+    return replace(margin(harm, won), name=name, slice_=share)
+
+
+def incorrect(harm: float, won: float) -> Family:
+    """HAL001: wrong more often than the teacher, by the margin."""
+    right = losses_and_gains(harm + won, won)
+    return replace(
+        margin(harm, won),
+        name=f"HAL001 margin {harm:g}, gains {won:g}",
+        better=Better.LOWER,
+        truth=harm,
+        scores=lambda u: tuple(~one for one in right(u)),
     )
 
 
@@ -284,7 +305,8 @@ def findings(family: Family, data: Data, sets: int) -> Iterator[Finding]:
     endpoint = Endpoint(code="X001", metric="metric", unit="unit", better=family.better)
     if not family.group:
         wheres: list[Where] = [(("set", str(number)),) for number in range(sets)]
-        yield from mean_findings(endpoint, data.evidence, scores, codes=data.set_, wheres=wheres)
+        codes = np.where(data.uniform[2] < family.slice_, data.set_, -1)
+        yield from mean_findings(endpoint, data.evidence, scores, codes=codes, wheres=wheres)
         return
     inside = data.uniform[2] < family.group
     yield contrast_finding(endpoint, data.evidence, scores, group=inside, rest=~inside, where=())
@@ -412,6 +434,8 @@ FAMILIES = (
     margin(0.05, 0.0),
     margin(0.02, 0.03),
     margin(0.1, 0.05),
+    sliced(0.05, 0.02, 0.3),
+    incorrect(0.05, 0.02),
     keep(0.05, 0.0),
     keep(0.08, 0.02),
     own(0.05, Better.LOWER),
@@ -422,6 +446,16 @@ FAMILIES = (
     contrast(0.0, 0.1, 0.2),
     contrast(0.1, 0.2, 0.2),
     contrast(-0.1, 0.2, 0.5),
+)
+
+
+RATIOS = (
+    Design(rows=300),
+    Design(rows=1000),
+    Design(rows=1000, sizes="weighted"),
+    Design(rows=1000, clusters=100, sizes="equal", alike=0.3),
+    Design(rows=1000, clusters=100, sizes="zipf", alike=0.3, exponent=0.5),
+    Design(rows=1000, clusters=1000, sizes="zipf", alike=1.0, exponent=0.8),
 )
 
 
@@ -460,6 +494,58 @@ def calibration_error(rows: int, sets: int, seed: int) -> Cell:
         conservative=named > evaluable / 2,
         level=1 - 2 * ALPHA,
     )
+
+
+def impact_ratio(design: Design, limit: Limit, sets: int, seed: int) -> Cell:
+    """FAI011: a group selected 0.75 times as often, and 0.9 times as often as by the teacher."""
+    endpoint = next(code for code in Fairness.codes if code.code == "FAI011")
+    truth, kept, share = 0.675, 0.9, 0.4
+    value = kept if limit is Limit.KEEP else truth
+    check = Check(code=endpoint.code, limit=limit, value=value, min_n=2)
+    rng = np.random.default_rng([seed, design.rows, design.clusters])
+    passed = evaluable = covered = named = 0
+    for number in range(sets):
+        data = draw(design, 1, rng)
+        group = data.uniform[2] < share
+        teacher = data.uniform[0] < np.where(group, 0.3, 0.4)
+        student = teacher & ~(group & (data.uniform[1] < 1 - kept))
+        trio = Trio(
+            student=_answers(student), teacher=_answers(teacher), baseline=NotMeasured("none")
+        )
+        column = Category(group.astype(np.int64), ("others", "some"))
+        rows = replace(
+            data.evidence.rows,
+            positive=(1,),
+            attributes={"group": column},
+            sensitive=(("group",),),
+        )
+        evidence = replace(
+            data.evidence,
+            rows=rows,
+            kinds={Need(kind="predictions"): trio},
+            asked=frozenset({endpoint.code}),
+        )
+        result = Fairness().run(evidence, Streams(seed=number))
+        finding = next(f for f in result.findings if f.address == f"{endpoint.code}[group=some]")
+        outcome = decide(check, finding, ALPHA).outcome
+        if outcome is Outcome.NOT_EVALUABLE:
+            continue
+        assert isinstance(finding.student, Estimate)
+        evaluable += 1
+        passed += outcome is Outcome.PASS
+        covered += finding.student.low <= truth <= finding.student.high
+        named += "conservative" in finding.student.method
+    return Cell(
+        family=f"FAI011 {limit} {value:g}",
+        design=str(design),
+        passes=Rate(hits=passed, of=evaluable, sets=sets),
+        covered=Rate(hits=covered, of=evaluable, sets=sets),
+        conservative=named > evaluable / 2,
+    )
+
+
+def _answers(selected: Array) -> Predictions:
+    return Predictions(classes=("a", "b"), answer=selected.astype(np.int64), probabilities=None)
 
 
 def _claims(confidence: Array) -> Predictions:
@@ -627,6 +713,9 @@ def main(arguments: list[str]) -> int:
         failures += report(cells)
     sizes = (300, 1000) if given.quick else (100, 300, 1000, 5000)
     failures += report([calibration_error(n, sets // 4, given.seed) for n in sizes])
+    for limit in (Limit.AT_LEAST, Limit.KEEP):
+        cells = [impact_ratio(d, limit, sets // 2, given.seed) for d in RATIOS]
+        failures += report(cells)
     print("\nFamily-wise false fails, margin 0, errors on 6% of the rows")
     for design in (
         Design(rows=4000),

@@ -259,7 +259,18 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
         "later traffic and adversarial inputs were not measured.",
         "data",
     )
+    yield from _of_subjects(subjects)
+
+
+def _of_subjects(subjects: Sequence[Subject]) -> Iterable[_Draft]:
     for subject in subjects:
+        if "not converged" in subject.details:
+            yield _Draft(
+                "medium",
+                f"The training of the {subject.role} is not taken to have converged: "
+                f"{subject.details['not converged']}.",
+                subject.role,
+            )
         if subject.adapter == "predictions":
             yield _Draft(
                 "low",

@@ -56,8 +56,8 @@ class Reach:
             passes with chance 0.8; None where no limit is wide enough.
         harm: the least true value, on the scale that is held against the limit, that is shown to
             be beyond the limit with chance 0.8; None where none is.
-        needed_n: rows at which a harmless student passes with chance 0.8; None where no number is
-            enough.
+        needed_n: rows at which a harmless student passes with chance 0.8, and no fewer than the
+            check's ``min_n``; None where no number is enough.
         reason: why there are no numbers, or empty.
     """
 

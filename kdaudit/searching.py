@@ -66,7 +66,7 @@ def search_recipe(
     store = Store.beside(base)
     if recipe.soft and file.teacher.distill is not None:
         distill(base / file.teacher.distill, store=store, progress=progress)
-    score, left_out = BY_ACCURACY, ()
+    score, left_out = BY_ACCURACY, tuple[str, ...]()
     if contract:
         from kdaudit.slack import digest_of, slack_of
 
@@ -90,8 +90,10 @@ def as_text(done: Searched) -> str:
     best = found.best
     stopped = sum(trial.value is None for trial in found.trials)
     lines = [
-        f"{len(found.trials):,} trials, {found.trained:,} of them just now, {stopped:,} stopped "
-        "early or without a score",
+        (
+            f"{len(found.trials):,} trials, {found.trained:,} of them just now, {stopped:,} "
+            "stopped early or without a score"
+        ),
         f"best: trial {best.draw}, {found.score} {best.value:.4f} (the best of many, so too good)",
     ]
     lines += [f"  {path} = {value}" for path, value in best.point.items()]

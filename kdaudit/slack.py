@@ -82,9 +82,7 @@ class Slack:
     def _limit(self, place: Place) -> Limit:
         return self.plan.contract[place[0]].limit
 
-    def _verdicts(
-        self, probabilities: Floats, classes: tuple[str, ...]
-    ) -> Mapping[Place, Verdict]:
+    def _verdicts(self, probabilities: Floats, classes: tuple[str, ...]) -> Mapping[Place, Verdict]:
         """The verdicts with a number, by place."""
         return {
             (v.check, v.address): v
@@ -92,9 +90,7 @@ class Slack:
             if v.outcome is not Outcome.NOT_EVALUABLE
         }
 
-    def judged(
-        self, probabilities: Floats | None, classes: tuple[str, ...]
-    ) -> tuple[Verdict, ...]:
+    def judged(self, probabilities: Floats | None, classes: tuple[str, ...]) -> tuple[Verdict, ...]:
         """All verdicts; ``probabilities`` None puts the teacher in the student's place.
 
         Raises:
@@ -134,9 +130,7 @@ def slack(verdict: Verdict, limit: Limit) -> float:
     return verdict.limit - verdict.measured.high
 
 
-def slack_of(
-    file: AuditFile, base: Path, recipe: Path, store: Store, progress: Progress
-) -> Slack:
+def slack_of(file: AuditFile, base: Path, recipe: Path, store: Store, progress: Progress) -> Slack:
     """Ask teacher and baseline on the validation rows, and see which checks can be measured there.
 
     Args:
@@ -168,10 +162,9 @@ def slack_of(
                 raise
             left_out.append(f"what is held against the baseline: {error}")
     validation = dataset.frames["validation"]
-    others = {split: frame for split, frame in dataset.frames.items() if split == "transfer"}
     whole = Slack(
         plan=plan,
-        dataset=replace(dataset, frames={"audit": validation, **others}),
+        dataset=replace(dataset, frames={**dataset.frames, "audit": validation}),
         asked=asked,
         table=_student(file, base, recipe),
         places=(),
@@ -180,9 +173,7 @@ def slack_of(
     # The teacher in the student's place: what cannot be measured even then is not for want of a
     # good student, and what can may not be dodged by a bad one.
     verdicts = whole.judged(None, asked["teacher"].classes)
-    left_out += [
-        f"{v.address}: {v.reason}" for v in verdicts if v.outcome is Outcome.NOT_EVALUABLE
-    ]
+    left_out += [f"{v.address}: {v.reason}" for v in verdicts if v.outcome is Outcome.NOT_EVALUABLE]
     places = tuple((v.check, v.address) for v in verdicts if v.outcome is not Outcome.NOT_EVALUABLE)
     if not places:
         told = f" ({'; '.join(left_out[:3])})" if left_out else ""

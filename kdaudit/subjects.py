@@ -20,7 +20,8 @@ from kdaudit.evidence.record import record
 from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
-from kdaudit.models.adapter import Runnable
+from kdaudit.models.adapter import Adapter, Runnable
+from kdaudit.models.folder import ModelFolder, read_lineage
 from kdaudit.models.open import Opened
 from kdaudit.plan import Plan
 from kdaudit.progress import Advance
@@ -267,13 +268,23 @@ def label_codes(frame: Frame, classes: tuple[str, ...]) -> npt.NDArray[np.int64]
 def identity(role: Subject, one: Asked) -> Identity:
     """What the results say of a subject."""
     described = dict(one.opened.adapter.identity())
+    unconverged = _unconverged(one.opened.adapter)
+    said = {"not converged": unconverged} if unconverged else {}
     return Identity(
         role=role,
         adapter=one.opened.kind,
         name=one.opened.name,
         digest=described["sha256"] if set(described) == {"sha256"} else json_digest(described),
-        details={"evidence": one.evidence, **described},
+        details={"evidence": one.evidence, **said, **described},
     )
+
+
+def _unconverged(adapter: Adapter) -> str:
+    """Why the training of a model folder is not taken to have converged, where it says so."""
+    if not isinstance(adapter, ModelFolder):
+        return ""
+    history = read_lineage(adapter.path)
+    return "" if history is None or history.own is None else history.own.unconverged
 
 
 def _labels(frame: Frame) -> set[str]:

@@ -89,5 +89,6 @@ def said(comparison: Comparison) -> str:
 
 
 def _right(task: Task, run: Run) -> torch.Tensor:
+    assert task.validation.labels is not None
     found = answers(task, run, task.validation.inputs).argmax(dim=1)
-    return (found == task.validation.labels).to(torch.int8)
+    return torch.eq(found, task.validation.labels).to(torch.int8)

@@ -254,7 +254,8 @@ def _drawn(student: int, teacher: int, name: str, setting: Setting) -> nn.Linear
 
 
 def _said(given: Tensor) -> str:
-    return f"{given.shape[1]} positions of {given.shape[2]} numbers"
+    numbers = f"{given.shape[2]} numbers"
+    return numbers if given.shape[1] == 1 else f"{given.shape[1]} positions of {numbers}"
 
 
 def _corrected(shares: str) -> str:

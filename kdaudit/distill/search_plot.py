@@ -11,7 +11,8 @@ WIDTH, HEIGHT, LEFT, BELOW, MARGIN = 720, 380, 64, 48, 16
 MOST = 1000  # rows of the table
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --faint: #8a8a8a; --mark: #b3261e; --line: #1f5fa8; }
+:root { color-scheme: light dark; --ink: #1b1b1b; --faint: #8a8a8a; --mark: #b3261e;
+  --line: #1f5fa8; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #ececec; --faint: #8f8f8f; --mark: #ff8a80; --line: #8ab4f8; }
 }
@@ -21,7 +22,8 @@ svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--ink);
 .axis { stroke: var(--faint); } .front { stroke: var(--line); fill: none; stroke-width: 1.5; }
 .dot { fill: var(--faint); } .on { fill: var(--line); } .best { fill: var(--mark); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid var(--faint); }
+th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0;
+  border-bottom: 1px solid var(--faint); }
 """
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import JsonValue
+
 from kdaudit.data.audit_file import parse
 from kdaudit.distill.recipe import Recipe
 from kdaudit.distill.search_table import Dimension, RangeTable
@@ -60,9 +62,7 @@ def usual(recipe: Recipe) -> dict[str, Dimension]:
     student.args.hidden [8, 4], [16, 8], [32, 16]
     student.args.depth 1 to 4
     """
-    space: dict[str, Dimension] = {
-        "train.learning_rate": RangeTable(low=1e-3, high=1e-2, log=True)
-    }
+    space: dict[str, Dimension] = {"train.learning_rate": RangeTable(low=1e-3, high=1e-2, log=True)}
     response = recipe.objectives.response
     if response is not None:
         space["objectives.response.temperature"] = RangeTable(low=1.0, high=8.0, log=True)
@@ -167,7 +167,12 @@ def _size(name: str, value: object) -> Dimension | None:
         if not all(isinstance(one, int) and one > 0 for one in value):
             return None
         widths = [int(one) for one in value if isinstance(one, int)]
-        return ([max(1, w // 2) for w in widths], list(widths), [2 * w for w in widths])
+        scaled: list[JsonValue] = [
+            [max(1, w // 2) for w in widths],
+            list(widths),
+            [2 * w for w in widths],
+        ]
+        return tuple(scaled)
     return None
 
 

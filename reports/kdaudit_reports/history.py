@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kdaudit.lineage import Arm, Lineage
+from kdaudit.lineage import Arm, Comparison, Lineage, Searched
 from kdaudit.results import Figure, Results, Subject
 from kdaudit.run import Run
 from kdaudit_reports.plots.cells import plain
@@ -169,6 +169,8 @@ def _nodes(lineage: Lineage, name: str) -> tuple[Node, ...]:
 
 def _facts(lineage: Lineage) -> Pairs:
     return (
+        *(_claim(comparison) for comparison in lineage.comparisons),
+        *_search(lineage.search),
         *pairs(lineage.training),
         *pairs({f"{key} (model)": value for key, value in lineage.args.items()}),
         *pairs(lineage.source),
@@ -176,6 +178,34 @@ def _facts(lineage: Lineage) -> Pairs:
         *pairs(lineage.versions),
         ("wall time", f"{lineage.wall_seconds:,.1f} s"),
         ("processor time", f"{lineage.cpu_seconds:,.1f} s"),
+    )
+
+
+def _claim(comparison: Comparison) -> tuple[str, str]:
+    """A claim about the method, over seeds; not about the model that ships."""
+    ends = (
+        ""
+        if comparison.low is None or comparison.high is None
+        else f" [{comparison.low:+.4f}, {comparison.high:+.4f}]"
+    )
+    return (
+        f"method against {line(comparison.control.replace('_', ' '))}",
+        f"{comparison.claim}: validation accuracy {comparison.difference:+.4f}{ends} at level "
+        f"{comparison.level:.0%}, {comparison.seeds:,} seeds, {comparison.rows:,} rows, "
+        f"{line(comparison.method)}; {line(comparison.reason)}",
+    )
+
+
+def _search(search: Searched | None) -> Pairs:
+    if search is None:
+        return ()
+    return (
+        (
+            "search",
+            f"the best of {search.trials:,} trials ({line(search.sampler)}, seed {search.seed}): "
+            f"{line(search.objective)} {search.value:.4f}, too good by being the best of many",
+        ),
+        ("searched", "; ".join(f"{line(k)}: {line(v)}" for k, v in search.space.items())),
     )
 
 
@@ -200,7 +230,9 @@ def _arm(arm: Arm, metrics: Sequence[str], own: str, role: str) -> ArmRow:
         mark=mark,
         steps=f"{arm.steps:,}",
         best=f"{arm.best_epoch:,}",
-        converged="yes" if arm.converged else "no",
+        converged="yes"
+        if arm.converged
+        else f"no{arm.unconverged and ': '}{line(arm.unconverged)}",
         metrics=tuple(f"{values[m]:.4f}" if m in values else "none" for m in metrics),
     )
 

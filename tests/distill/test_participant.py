@@ -79,3 +79,29 @@ def test_what_a_student_does_wrong_is_said_with_its_name(code: Callable[[str], C
         wide(torch.zeros(7, 3), learning=False)
     with pytest.raises(ModelError, match=r"nets:wide failed on inputs \(7, 9\): RuntimeError"):
         wide(torch.zeros(7, 9), learning=False)
+
+
+def test_a_module_that_works_in_place_does_not_change_what_was_seen_before_it(
+    code: Callable[[str], Code],
+) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
+    net = Participant(name="a", module=module, factory=code("a:b"), classes=2, watch=("0", "1"))
+    seen = net(torch.randn(4, 3), learning=False).inner
+    assert (seen["0"] < 0).any()
+    assert torch.equal(seen["1"], seen["0"].relu())
+
+
+def test_a_module_that_is_not_run_is_named_and_its_hook_removed(
+    code: Callable[[str], Code],
+) -> None:
+    class Lazy(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(3, 2)
+            self.spare = nn.Linear(1, 1)
+
+    module = Lazy()
+    net = Participant(name="a", module=module, factory=code("a:b"), classes=2, watch=("spare",))
+    with pytest.raises(ModelError, match="a:b did not run its module spare"):
+        net(torch.zeros(4, 3), learning=False)
+    assert not any(one._forward_hooks for one in module.modules())

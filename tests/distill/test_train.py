@@ -6,12 +6,15 @@ import torch
 from torch import nn
 
 from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.convergence import unconverged
 from kdaudit.distill.evaluate import evaluate
 from kdaudit.distill.objectives import STUDENT, Hard
+from kdaudit.distill.pace import Pace
 from kdaudit.distill.participant import Participant
 from kdaudit.distill.sources import Batch, Stored
-from kdaudit.distill.train import Trained, finished, train
+from kdaudit.distill.train import UNHURRIED, Trained, Watch, finished, train, unwatched
 from kdaudit.errors import ModelError
+from kdaudit.lineage import Epoch
 from kdaudit.models.code import Code
 
 Start = Callable[..., Trained]
@@ -38,6 +41,8 @@ def start(tmp_path: Path, code: Callable[[str], Code]) -> Start:
         rate: float = 0.03,
         weight: float = 1.0,
         killed_at: int = -1,
+        pace: Pace = UNHURRIED,
+        watch: Watch = unwatched,
     ) -> Trained:
         torch.manual_seed(1)
         module = nn.Sequential(
@@ -70,6 +75,8 @@ def start(tmp_path: Path, code: Callable[[str], Code]) -> Start:
             name=name,
             checkpoint=Checkpoint(tmp_path / f"{name}.safetensors"),
             advance=advance,
+            pace=pace,
+            watch=watch,
         )
 
     return begin
@@ -102,19 +109,50 @@ def test_it_stops_when_patience_ends_and_keeps_the_best_epoch(start: Start) -> N
     best = trained.course.best_epoch
     assert losses[best - 1] == min(losses) == trained.course.best_loss
     assert trained.course.epoch == best + 5 < 200
-    assert trained.course.converged
+    assert unconverged(losses, best) == ""
     shorter = start("shorter", epochs=best)
     assert tensor_digest(shorter.weights) == tensor_digest(trained.weights)
 
 
 def test_a_run_that_was_still_improving_has_not_converged(start: Start) -> None:
-    assert not start("short", epochs=2).course.converged
+    course = start("short", epochs=3).course
+    losses = [epoch.validation["loss"] for epoch in course.curve]
+    assert "still falling" in unconverged(losses, course.best_epoch)
 
 
 def test_a_run_that_never_improved_has_not_converged(start: Start) -> None:
     trained = start("wild", rate=1e4, patience=3)
     assert trained.course.best_epoch == 0
-    assert not trained.course.converged
+    losses = [epoch.validation["loss"] for epoch in trained.course.curve]
+    assert "never fell" in unconverged(losses, 0)
+
+
+def test_whoever_watches_sees_every_epoch_once_and_may_stop_and_take_up_a_run(
+    start: Start,
+) -> None:
+    whole = start("whole", epochs=6)
+    seen: list[int] = []
+
+    def watch(point: Epoch) -> None:
+        seen.append(point.epoch)
+        if point.epoch == 3 and len(seen) == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        start("watched", epochs=6, watch=watch)
+    resumed = start("watched", epochs=6, watch=watch)
+    assert seen == [1, 2, 3, 1, 2, 3, 4, 5, 6]
+    assert tensor_digest(resumed.weights) == tensor_digest(whole.weights)
+
+
+def test_a_run_with_a_schedule_that_was_killed_ends_as_one_that_was_not(start: Start) -> None:
+    pace = Pace(schedule="cosine", warmup=0.2, clip=0.5)
+    whole = start("whole", pace=pace)
+    with pytest.raises(Stop):
+        start("killed", pace=pace, killed_at=23)
+    resumed = start("killed", pace=pace)
+    assert tensor_digest(resumed.weights) == tensor_digest(whole.weights)
+    assert tensor_digest(whole.weights) != tensor_digest(start("plain").weights)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_by_name(start: Start) -> None:

@@ -116,6 +116,54 @@ def test_a_ratio_can_be_held_with_at_least_and_with_keep(evidence: Make) -> None
     assert own.needed_n is not None
 
 
+def test_selecting_the_same_few_is_not_certainty(evidence: Make) -> None:
+    # None of 20 selected was lost; that 11% are, as rarely shows, must still be allowed for.
+    group, answers = chosen({"f": (20, 200), "m": (100, 200)})
+    found = findings(grouped(evidence, group, student=answers, teacher=answers))["FAI009[sex=f]"]
+    kept = claim_share(found, "teacher", 0.9, ALPHA)
+    assert isinstance(kept, Claim)
+    assert kept.estimate.value == 1.0
+    assert kept.estimate.low < 0.89
+    assert estimate(found.difference).high > 0.2 * 0.1
+
+
+@pytest.mark.parametrize("zipf", [False, True])
+def test_bounds_err_no_more_often_than_they_say(
+    evidence: Make,
+    zipf: bool,  # noqa: FBT001
+) -> None:
+    rng = np.random.default_rng(8)
+    runs, clusters, rate, lost = 150, 80, np.array([0.4, 0.3]), 0.1
+    size = np.maximum(1, np.round(500 / np.arange(1, clusters + 1) ** 0.5 / 16)).astype(int)
+    member = np.repeat(np.arange(clusters), size)
+    wrong = dict.fromkeys(("own low", "own high", "kept low", "kept high"), 0)
+    for _ in range(runs):
+        alike = rng.random((2, clusters))[:, member]
+        noise = np.where(rng.random(member.size) < 0.3**0.5, alike, rng.random((2, member.size)))
+        uniform = noise if zipf else rng.random((2, member.size))
+        group = (rng.random(clusters) < 0.4)[member].astype(int)
+        teacher = uniform[0] < rate[group]
+        student = teacher & ~((uniform[1] < lost) & (group == 1))
+        made = grouped(
+            evidence,
+            np.array(["m", "f"])[group],
+            student=1 - student,
+            teacher=1 - teacher,
+            cluster=member if zipf else None,
+        )
+        found = findings(made)["FAI011[sex=f]"]
+        truth = (1 - lost) * rate[1] / rate[0]
+        for name, true, claim in (
+            ("own", truth, claim_own(found, truth, ALPHA)),
+            ("kept", 1 - lost, claim_share(found, "teacher", 1 - lost, ALPHA)),
+        ):
+            assert isinstance(claim, Claim)
+            wrong[f"{name} low"] += claim.estimate.low > true
+            wrong[f"{name} high"] += claim.estimate.high < true
+    assert max(wrong.values()) <= runs * ALPHA + 2 * (runs * ALPHA * (1 - ALPHA)) ** 0.5, wrong
+    assert zipf or wrong["own low"] + wrong["own high"] > 0.02 * runs  # nor is it asleep
+
+
 def test_nobody_selected_is_a_ratio_near_zero_that_fails(evidence: Make) -> None:
     group, student = chosen({"f": (0, 300), "m": (90, 300)})
     _, teacher = chosen({"f": (80, 300), "m": (90, 300)})

@@ -67,7 +67,8 @@ class AttentionWeights(Objective):
         self.watches = watches(pairs)
         self.formula = (
             f"{weight!r}·mean_rows(mean_layers(mean_positions(Σ_k a_teacher(k)·"
-            "(log a_teacher(k) - log a_student(k))))), a = mean_heads(attention), "
+            "(log a_teacher(k) - log a_student(k)) - a_teacher(k) + a_student(k)))), "
+            f"a = mean_heads(attention), "
             f"{_said(pairs, padding)}"
         )
 
@@ -76,9 +77,10 @@ class AttentionWeights(Objective):
         rows = []
         for pair in self.pairs:
             student, teacher = (_mean_of_heads(given) for given in pair.of(outputs))
-            each = torch.special.xlogy(teacher, teacher) - torch.special.xlogy(
-                teacher, student.clamp(min=torch.finfo(student.dtype).tiny)
-            )
+            floor = student.clamp(min=torch.finfo(student.dtype).tiny)
+            kl = torch.special.xlogy(teacher, teacher) - torch.special.xlogy(teacher, floor)
+            # Both sum to 1, unless dropout was among them: then the KL of measures, at least 0 too.
+            each = kl - teacher + student
             rows.append(mean_over_positions(each.sum(dim=2), batch, self.padding))
         return self.weight * torch.stack(rows).mean()
 

@@ -21,13 +21,14 @@ class Hard(Objective):
         self.weight = weight
         self.smoothing = smoothing
         self.rows = rows
-        w = "" if rows is None else "w·"
-        self.formula = (
-            f"{weight!r}·mean_rows({w}-Σ_c r(c)·log q_1(c)), r(c) = (1 - ε)·[c = y] + ε/C, "
+        minus = "-" if rows is None else "-w·"
+        said = (
+            f"{weight!r}·mean_rows({minus}Σ_c r(c)·log q_1(c)), r(c) = (1 - ε)·[c = y] + ε/C, "
             f"ε = {smoothing!r}"
             if smoothing
-            else f"{weight!r}·mean_rows({w}-log q_1(y))".replace("w·-log q_1(y)", "-w·log q_1(y)")
+            else f"{weight!r}·mean_rows({minus}log q_1(y))"
         )
+        self.formula = said if rows is None else f"{said}, {rows.formula}"
 
     def forward(self, outputs: Mapping[str, Forward], batch: Batch) -> Tensor:
         """The cross-entropy of the student."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from kdaudit.distill.objectives.objective import upcast
 from kdaudit.distill.sources import TEACHER, Batch
 
 
@@ -67,7 +68,7 @@ class Mixture(Reading):
     def forward(self, batch: Batch, temperature: float) -> Tensor:
         """Their logarithm, times the temperature that will divide it."""
         parts = [
-            (batch.answers(name) / temperature).log_softmax(dim=1) + math.log(weight)
+            (upcast(batch.answers(name)) / temperature).log_softmax(dim=1) + math.log(weight)
             for name, weight in self.weights.items()
         ]
         return temperature * torch.stack(parts).logsumexp(dim=0)
@@ -83,7 +84,7 @@ class MeanLogits(Reading):
 
     def forward(self, batch: Batch, temperature: float) -> Tensor:  # noqa: ARG002  # at any
         """The mean; a constant that one teacher's row has more is a constant of the mean."""
-        parts = [weight * batch.answers(name) for name, weight in self.weights.items()]
+        parts = [weight * upcast(batch.answers(name)) for name, weight in self.weights.items()]
         return torch.stack(parts).sum(dim=0)
 
 

@@ -203,7 +203,7 @@ def _mean(evidence: Evidence, hits: Bools, rows: Bools | None = None) -> Measure
 def _joint(evidence: Evidence, series: list[Floats]) -> JointMeans | None:
     rows = evidence.rows
     joint = joint_means(np.stack(series), clusters=rows.cluster, weights=rows.weight)
-    return None if joint is None or joint.effective < FEWEST_CLUSTERS else joint
+    return None if joint is None or joint.effective < FEWEST_CLUSTERS - 1e-9 else joint
 
 
 def _right(score: Score, *, missing: bool) -> Bools:
