@@ -59,7 +59,15 @@ def difference(basis: Table | Means, reference: Reference, level: float) -> Meas
         method = "Tango score, conservative" if few else "Tango score"
         return Estimate(value=(n10 - n01) / n, low=low, high=high, n=n, level=level, method=method)
     weights = contrast_weights(basis, reference, 1.0)
-    return NO_BASELINE if weights is None else estimated(basis, weights, level)
+    return NO_BASELINE if weights is None else _on_scale(basis, estimated(basis, weights, level))
+
+
+def _on_scale(basis: Means, change: Estimate) -> Estimate:
+    """A difference with an interval no wider than two such means can differ."""
+    if basis.bounds is None or basis.scale == "log":
+        return change
+    reach = max(basis.bounds[1] - basis.bounds[0], abs(change.value))
+    return replace(change, low=max(change.low, -reach), high=min(change.high, reach))
 
 
 def _successes(table: Table, subject: Subject) -> tuple[int, int] | None:

@@ -14,7 +14,6 @@ from kdaudit.basis import (
     Reference,
     Subject,
     bounded,
-    combined,
     contrast_weights,
     difference,
     effective_units,
@@ -85,7 +84,7 @@ def _own_mean(
     if basis.scale == "log" and not limit > 0:
         return NotMeasured(f"a ratio is always above 0; a limit of {limit:g} asks for nothing")
     scaled = math.log(limit) if basis.scale == "log" else limit
-    value = combined(basis, weights, alpha)
+    value = bounded(basis, weights, alpha)
     return Claim(
         estimate=estimated(basis, weights, 1 - 2 * alpha),
         p_above=linear.p_above(value, scaled),
@@ -146,7 +145,7 @@ def _worse(
         )
     weights = contrast_weights(basis, reference, 1.0)
     assert weights is not None
-    value = combined(basis, [sign * w for w in weights], alpha)
+    value = bounded(basis, [sign * w for w in weights], alpha)
     return Claim(
         estimate=worse,
         p_above=linear.p_above(value, margin),
@@ -216,7 +215,7 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
     high = _crossing(lambda share: linear.upper(gap(share), alpha), ratio, 1.0)
     weights = contrast_weights(basis, reference, keep)
     assert weights is not None
-    value = combined(basis, weights, alpha)
+    value = bounded(basis, weights, alpha)
     return Claim(
         estimate=Estimate(
             value=ratio, low=low, high=high, n=basis.n, level=1 - 2 * alpha, method="Fieller"
@@ -231,7 +230,7 @@ def _share_of_ratios(basis: Means, reference: Reference, keep: float, alpha: flo
     weights = contrast_weights(basis, reference, 1.0)
     if weights is None or not keep > 0:
         return None
-    value, limit = combined(basis, weights, alpha), math.log(keep)
+    value, limit = bounded(basis, weights, alpha), math.log(keep)
     return Claim(
         estimate=estimated(basis, weights, 1 - 2 * alpha),
         p_above=linear.p_above(value, limit),
@@ -260,7 +259,7 @@ def _further_from_zero(
     def mix(a: float, b: float) -> linear.Combination:
         weights = [0.0] * len(basis.mean)
         weights[0], weights[index] = a, b
-        return combined(basis, weights, alpha)
+        return bounded(basis, weights, alpha)
 
     # At alpha/2 a side, since the sign is chosen by the data: at alpha, T = 0 is taken for a bias
     # in one case of ten, and a student at its margin then passes with chance 0.063 in all.
@@ -294,7 +293,7 @@ def _further_from_zero(
 
 def _size(basis: Means, weights: Sequence[float], limit: float, alpha: float) -> Claim:
     """|S| against a limit."""
-    value = combined(basis, weights, alpha)
+    value = bounded(basis, weights, alpha)
     low, high = linear.interval(value, 1 - 2 * alpha)
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
     return Claim(

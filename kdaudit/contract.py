@@ -90,9 +90,9 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
             outcome=Outcome.NOT_EVALUABLE,
             measured=claim,
             limit=check.value,
-            # What could not be measured at all had too few rows; a claim that its numbers do not
-            # support, such as a share of nearly nothing, is not for want of rows.
-            needed_n=check.min_n if isinstance(finding.basis, NotMeasured) else None,
+            # What could not be measured for want of rows needs more; a claim that its numbers do
+            # not support, or a large group in a few clusters, does not become one by more rows.
+            needed_n=check.min_n if _has_few_rows(check, finding) else None,
             reason=claim.reason,
         )
     floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
@@ -112,6 +112,11 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
         needed_n=None if inside else claim.needed_n,
         reason=_sentence(check, finding, claim),
     )
+
+
+def _has_few_rows(check: Check, finding: Finding) -> bool:
+    basis = finding.basis
+    return isinstance(basis, NotMeasured) and basis.n is not None and basis.n < check.min_n
 
 
 def judge(
@@ -171,7 +176,13 @@ def overall(
     blocking = {verdict.outcome for verdict in verdicts if verdict.blocks}
     if Outcome.FAIL in blocking:
         return Outcome.FAIL, ExitCode.NOT_MET
-    measured = {v.check for v in verdicts if v.outcome is not Outcome.NOT_EVALUABLE}
+    # That answers are there is no measure of them, and what cannot block promises nothing.
+    measured = {
+        v.check
+        for v in verdicts
+        if v.outcome is not Outcome.NOT_EVALUABLE
+        and (contract[v.check].code != COMPLETE.code or not _others(contract))
+    }
     # Whatever a policy forgives: nothing declared, or nothing measured, is never a pass.
     if not any(contract[number].declared for number in measured):
         return Outcome.NOT_EVALUABLE, ExitCode.UNDECIDED
@@ -179,6 +190,11 @@ def overall(
         if outcome in blocking:
             return outcome, ExitCode.UNDECIDED
     return Outcome.PASS, ExitCode.MET
+
+
+def _others(contract: Sequence[Check]) -> bool:
+    """Whether anything is declared beside that answers are there."""
+    return any(check.declared and check.code != COMPLETE.code for check in contract)
 
 
 def _claim(check: Check, finding: Finding, alpha: float) -> Claim | NotMeasured:
@@ -298,8 +314,13 @@ def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
         finding.address
         for finding in findings
         if (isinstance(finding.basis, Means) and any(finding.basis.unknown + finding.basis.filled))
-        or (isinstance(finding.basis, NotMeasured) and incomplete)
+        or (isinstance(finding.basis, NotMeasured) and (incomplete or _one_alone(finding)))
     )
+
+
+def _one_alone(finding: Finding) -> bool:
+    """Whether one of the pair gave what the other withheld, such as probabilities."""
+    return isinstance(finding.student, Estimate) != isinstance(finding.teacher, Estimate)
 
 
 def _mark_blocking(

@@ -46,6 +46,10 @@ class Estimate:
 class NotMeasured:
     """No number, and why. A check treats it as a failure to show, never as a pass.
 
+    Attributes:
+        reason: one sentence.
+        n: rows that were there, where that is known: a group can be large and yet say nothing.
+
     >>> NotMeasured("the subject is a predictions file, which carries no timing").reason[:11]
     'the subject'
     """
@@ -53,6 +57,7 @@ class NotMeasured:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     reason: str
+    n: int | None = None
     kind: Literal["not_measured"] = "not_measured"
 
 

@@ -135,8 +135,8 @@ def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = sil
     if several:
         _refuse_other_folder(root)
     folders = {name: RunFolder(root / name if several else root) for name in named}
-    for folder in folders.values():
-        folder.refuse_foreign()
+    for name, one in named.items():
+        folders[name].refuse_foreign(one.audit.name, request.only)
     dataset = load(file, base)
     store = Store.beside(base)
     held = None if request.lock is None else held_to(request.lock, file, base, dataset)

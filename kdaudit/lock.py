@@ -10,18 +10,21 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import split_digest
-from kdaudit.errors import ConfigError
+from kdaudit.errors import ConfigError, KdauditError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest, json_digest
 from kdaudit.lock_file import LockFile
+from kdaudit.models.open import open_model
 from kdaudit.plan import make_plan
 from kdaudit.results import Check, InputFile, Lock, address
 from kdaudit.results_file import contract_digest, dump
 from kdaudit.results_file import load as load_file
 from kdaudit.wear import Ledger
+
+REFERENCES = ("teacher", "baseline")
 
 
 def lock(path: Path, out: Path) -> LockFile:
@@ -47,7 +50,7 @@ def lock(path: Path, out: Path) -> LockFile:
 
 
 def promise(file: AuditFile, base: Path, dataset: Dataset, made: str) -> LockFile:
-    """Everything that decides an audit beside the models.
+    """Everything that decides an audit beside the student.
 
     Args:
         file: the audit file.
@@ -71,11 +74,26 @@ def promise(file: AuditFile, base: Path, dataset: Dataset, made: str) -> LockFil
         files=tuple(
             InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
             for role, source in dataset.sources
-        ),
+        )
+        + tuple(_references(file, base)),
         split=split,
         rows=len(frame),
         decisions=Ledger.of(Store.beside(base)).wear(split).decisions,
     )
+
+
+def _references(file: AuditFile, base: Path) -> Iterator[InputFile]:
+    """What students are held against, where it is there already: a weaker teacher is a new deal."""
+    for role in REFERENCES:
+        table: SubjectTable | None = getattr(file, role)
+        if table is None or table.distill is not None:
+            continue
+        try:
+            opened = open_model(role, table, base)
+        except KdauditError:
+            continue  # not made yet
+        how = [dict(opened.adapter.identity()), table.threshold, table.rename]
+        yield InputFile(role=role, name=opened.name, sha256=json_digest(how), rows=None)
 
 
 def held_to(path: Path, file: AuditFile, base: Path, dataset: Dataset) -> Lock:
@@ -106,7 +124,12 @@ def changes(promised: LockFile, found: LockFile) -> Iterator[str]:
     yield from _tables("suites", promised.suites, found.suites)
     yield from _tables("policy", promised.policies, found.policies)
     before = {one.role: f"{one.name} with sha256 {one.sha256}" for one in promised.files}
-    after = {one.role: f"{one.name} with sha256 {one.sha256}" for one in found.files}
+    after = {
+        one.role: f"{one.name} with sha256 {one.sha256}"
+        for one in found.files
+        # A teacher that was made after the promise was no part of it.
+        if one.role in before or one.role not in REFERENCES
+    }
     yield from _table("the file of", before, after)
     if promised.split != found.split:
         yield (

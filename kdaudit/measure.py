@@ -210,7 +210,7 @@ def _each_alone(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
             note=groups.note,
         )
         if rows
-        else not_measured(groups.endpoint, where, NO_ROWS)
+        else _without(groups.endpoint, where, NotMeasured(NO_ROWS, 0))
         for number, (where, rows) in enumerate(zip(groups.wheres, groups.totals(), strict=False))
     ]
 
@@ -221,7 +221,8 @@ def _group_means(groups: _Groups, present: list[Score]) -> list[Basis]:
     filled = [_filled(score, better, student=index == 0) for index, score in enumerate(present)]
     some = groups.totals() > 0
     exact = some & _independent(rows, codes, size) & _binary(filled)
-    found: list[Basis] = [NotMeasured(NO_ROWS)] * size
+    found: list[Basis] = [NotMeasured(NO_ROWS, 0)] * size
+    n = groups.totals()
     if exact.any():
         tables = _tables(filled, codes, size)
         for group in np.flatnonzero(exact):
@@ -239,6 +240,8 @@ def _group_means(groups: _Groups, present: list[Score]) -> list[Basis]:
                 basis = replace(basis, unknown=tuple(width / 2 for width in far))
             elif any(far):
                 basis = replace(basis, filled=far)
+        else:
+            basis = replace(basis, n=int(n[group]))
         found[group] = basis
     return found
 
@@ -255,7 +258,7 @@ def _contrasts(groups: _Groups, present: list[Score]) -> list[Basis]:
     found: list[Basis] = []
     for group in range(size):
         if not n[group]:
-            found.append(NotMeasured(NO_ROWS))
+            found.append(NotMeasured(NO_ROWS, 0))
             continue
         if n[group] == n.sum():
             found.append(NotMeasured("there is no one else to compare the group with"))
@@ -269,6 +272,8 @@ def _contrasts(groups: _Groups, present: list[Score]) -> list[Basis]:
                 unknown=tuple(float(width) / 2 for width in unknown),
                 bounds=(-reach, reach),
             )
+        else:
+            basis = replace(basis, n=int(n[group]))
         found.append(basis)
     return found
 
@@ -287,7 +292,7 @@ def finding_of(
     """A finding whose every number follows from its basis."""
     if not isinstance(basis, Table | Means):
         reason = basis if isinstance(basis, NotMeasured) else NotMeasured("measured elsewhere")
-        return not_measured(endpoint, where, reason.reason)
+        return _without(endpoint, where, reason)
     values = {who: own(basis, who, evidence.level) for who in ORDER}
     return Finding(
         code=endpoint.code,
@@ -340,7 +345,10 @@ def result(
 
 def not_measured(endpoint: Endpoint, where: Where, reason: str) -> Finding:
     """A finding with no numbers, and why."""
-    absent = NotMeasured(reason)
+    return _without(endpoint, where, NotMeasured(reason))
+
+
+def _without(endpoint: Endpoint, where: Where, absent: NotMeasured) -> Finding:
     return Finding(
         code=endpoint.code,
         where=where,

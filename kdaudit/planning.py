@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import Dataset, load
+from kdaudit.data.frame import Frame
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Predictions
+from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
 from kdaudit.power import Reach, reaches
@@ -29,6 +29,8 @@ from kdaudit.subjects import label_codes
 
 ASSUMED = (0.05, 0.1)  # share of rows that only one of the two gets right
 RIGHT = 0.9  # share of rows that the made-up teacher gets right
+MOST_EXCHANGES = 1_000
+TINY = 1e-9  # less than this is rounding
 UNSURE = 0.05  # spread of the confidence of the made-up subjects
 
 
@@ -64,14 +66,15 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
     classes = tuple(sorted(labels | set(plan.file.data.positive)))
     codes = label_codes(frame, classes)
-    rng = stream(plan.file.audit.seed, "power", f"{share:g}")
-    teacher = rng.random(len(codes)) < min(RIGHT, 1 - share / 2)
-    right: dict[Subject, npt.NDArray[np.bool_]] = {"teacher": teacher}
-    for who in ("student", "baseline"):
-        if who == "student" or plan.file.baseline is not None:
-            right[who] = _other(teacher, share, rng)
+    strata = _strata(frame, codes)
+    teacher = _teacher(strata, share)
+    student = _other(teacher, strata, share)
+    # To differ from teacher and baseline alike on the assumed share, these two are right alike.
+    right: dict[Subject, Bools] = {"teacher": teacher, "student": student}
+    if plan.file.baseline is not None:
+        right["baseline"] = teacher
     subjects: dict[Subject, Predictions | NotMeasured] = {
-        who: _made_up(codes, right[who], classes, rng)
+        who: _made_up(codes, right[who], classes, stream(0, "power", who))
         if who in right
         else NotMeasured("the audit has no baseline")
         for who in ORDER
@@ -82,29 +85,112 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     return reaches(plan.contract, suites, plan.file.audit.alpha, discordance=share)
 
 
-def _other(
-    right: npt.NDArray[np.bool_], share: float, rng: np.random.Generator
-) -> npt.NDArray[np.bool_]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Strata:
+    """Rows that share their label and every group.
+
+    Attributes:
+        cell: (N,) the stratum of each row.
+        groups: (C, A) per stratum, its group in each of A columns; numbered through, no number in
+            two columns.
+    """
+
+    cell: Ints
+    groups: Ints
+
+
+def _strata(frame: Frame, codes: Ints) -> _Strata:
+    columns = [codes + 1, *(one.codes + 1 for one in frame.attributes.values())]
+    found, cell = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    first = np.cumsum([0, *(found[:, :-1].max(axis=0) + 1)])
+    return _Strata(cell=cell.reshape(-1), groups=(found + first).astype(np.int64))
+
+
+def _teacher(strata: _Strata, share: float) -> Bools:
+    """Right on 90 % of the rows, or on fewer where that leaves too few to be gained."""
+    n = len(strata.cell)
+    wrong = max(n - round(RIGHT * n), round(n * share / 2))
+    return ~_spread(np.ones(n, np.bool_), wrong, strata, "teacher")
+
+
+def _other(right: Bools, strata: _Strata, share: float) -> Bools:
     """Who is right where another one is, but for ``share`` of the rows: half gains, half losses."""
     other = right.copy()
-    for was in (True, False):
-        rows = np.flatnonzero(right == was)
-        count = min(round(len(right) * share / 2), len(rows))
-        other[rng.choice(rows, count, replace=False)] = not was
+    for was, which in ((True, "losses"), (False, "gains")):
+        count = min(round(len(right) * share / 2), int((right == was).sum()))
+        other[_spread(right == was, count, strata, which)] = not was
     return other
 
 
+def _spread(among: Bools, count: int, strata: _Strata, which: str) -> Bools:
+    """Choose rows so that every label and group gets its share of them, as near as can be.
+
+    No seed of the audit enters: what a check can show is a matter of its rows. Within a stratum
+    the rows are drawn, or clusters would be more alike than answers make them.
+
+    Args:
+        among: (N,) the rows to choose from.
+        count: how many, at most as many as there are.
+        strata: of the rows.
+        which: names the draw.
+
+    Returns:
+        (N,) true for ``count`` rows.
+    """
+    chosen = np.zeros(len(among), np.bool_)
+    rows = np.flatnonzero(among)
+    if not count:
+        return chosen
+    room = np.bincount(strata.cell[rows], minlength=len(strata.groups))
+    takes = _balanced(room, count, strata.groups)
+    drawn = stream(0, "power", which).random(len(rows))
+    ordered = rows[np.lexsort((drawn, strata.cell[rows]))]
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(room) - room, room)
+    chosen[ordered[within < np.repeat(takes, room)]] = True
+    return chosen
+
+
+def _balanced(room: Ints, count: int, groups: Ints) -> Ints:
+    """(C,) how many of each stratum's (C,) rows: even over the strata, then over their groups.
+
+    Strata can be of one row each; so one at a time is exchanged for one elsewhere, as long as the
+    squared excess of the groups falls.
+
+    >>> strata = np.array([[0, 2], [0, 3], [1, 2], [1, 3]])  # two columns of two groups
+    >>> _balanced(np.array([5, 5, 5, 5]), 2, strata).tolist()
+    [1, 0, 0, 1]
+    """
+    total = int(room.sum())
+    takes = np.diff(np.cumsum(room) * count // total, prepend=0)
+    fair = np.bincount(groups.ravel(), np.repeat(room * count / total, groups.shape[1]))
+    for _ in range(MOST_EXCHANGES):
+        excess = np.bincount(groups.ravel(), np.repeat(takes, groups.shape[1])) - fair
+        score = excess[groups].sum(axis=1)
+        giver = int(np.argmax(np.where(takes > 0, score, -np.inf)))
+        cost = score - score[giver] + (groups != groups[giver]).sum(axis=1)
+        taker = int(np.argmin(np.where(takes < room, cost, np.inf)))
+        if cost[taker] >= -TINY:
+            break
+        takes[giver] -= 1
+        takes[taker] += 1
+    return takes
+
+
 def _made_up(
-    codes: npt.NDArray[np.int64],
-    right: npt.NDArray[np.bool_],
+    codes: Ints,
+    right: Bools,
     classes: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Predictions:
     """Answers that are right where said, by subjects that are about as sure as they are right."""
+    from scipy.special import ndtri
+
     n, many = len(codes), len(classes)
     # The class after the right one, so that two who are both wrong agree.
     answer = np.where(right, codes, codes + 1) % max(many, 1)
-    sure = np.clip(rng.normal(RIGHT, UNSURE, n), 1 / many + 0.01, 0.999)
+    # Every quantile once, and cut alike at both ends: the mean is that of the curve.
+    off = np.clip(UNSURE * ndtri((rng.permutation(n) + 0.5) / n), RIGHT - 0.999, 0.999 - RIGHT)
+    sure = np.maximum(RIGHT + off, 1 / many + 0.01)
     probabilities = np.repeat(((1 - sure) / max(many - 1, 1))[:, None], many, axis=1)
     probabilities[np.arange(n), answer] = sure if many > 1 else 1.0
     return Predictions(classes=classes, answer=answer.astype(np.int64), probabilities=probabilities)

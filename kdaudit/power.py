@@ -38,6 +38,7 @@ from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.power import power_of_mean, smallest_distance
 
 WANTED = 0.8  # chance that counts as enough
+SEEN = 1e-6  # part of the error below which nothing varied but by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,17 +130,33 @@ def _of_task(empty: Reach, task: "_Task | NotMeasured", alpha: float) -> Reach:
     if isinstance(task, NotMeasured):
         return replace(empty, reason=task.reason)
     sides = 2 if task.both else 1
-    passes = power_of_mean(task.se, task.room, alpha=alpha, df=task.df)
+    wide = _beyond(task, alpha)
+    passes = power_of_mean(task.se, task.room - wide, alpha=alpha, df=task.df)
     step = smallest_distance(task.se, alpha=alpha, power=1 - (1 - WANTED) / sides, df=task.df)
-    fails = smallest_distance(task.se, alpha=alpha / task.tests, power=WANTED, df=task.df)
+    level = alpha / task.tests
+    fails = smallest_distance(task.se, alpha=level, power=WANTED, df=task.df)
     return replace(
         empty,
         n=task.n,
         passes=max(0.0, 1 - sides * (1 - passes)),
-        smallest=task.limit_at(step),
-        harm=task.harm_at(fails),
-        needed_n=math.ceil(task.n * (step / task.room) ** 2) if task.room > 0 else None,
+        smallest=task.limit_at(step + wide),
+        harm=task.harm_at(fails + _beyond(task, level)),
+        needed_n=_rows(task, step, wide) if task.room > 0 else None,
     )
+
+
+def _beyond(task: "_Task", alpha: float) -> float:
+    """How far the bounds lie beyond those of an error that is known: it is fixed, not luck."""
+    from scipy.special import stdtrit
+
+    quantile = -stdtrit(task.df, alpha) if math.isfinite(task.df) else normal_quantile(alpha)
+    return float(quantile) * task.wider
+
+
+def _rows(task: "_Task", step: float, wide: float) -> int:
+    """Rows at which ``step`` and ``wide``, of order 1/√n and 1/n, add up to the room."""
+    root = math.sqrt(step * step + 4 * wide * task.room)
+    return math.ceil(task.n * ((step + root) / (2 * task.room)) ** 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +165,8 @@ class _Task:
 
     Attributes:
         n: rows.
-        se: standard error of what is held against the limit.
+        se: standard error of what is held against the limit, without allowances.
+        wider: how much larger the error is that the bounds are made with.
         df: degrees of freedom.
         room: how far a harmless student lies inside the limit.
         limit_at: the limit that leaves this much room.
@@ -159,6 +177,7 @@ class _Task:
 
     n: int
     se: float
+    wider: float
     df: float
     room: float
     limit_at: Callable[[float], float]
@@ -192,7 +211,7 @@ def _compared(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasur
         error = _spread(basis, contrast_weights(basis, check.against, 1.0), alpha)
     if isinstance(error, NotMeasured):
         return error
-    n, se, df, off = error
+    n, se, wider, df, off = error
     both = False
     if finding.better is Better.ZERO:
         reference = getattr(finding, check.against)
@@ -202,6 +221,7 @@ def _compared(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasur
     return _Task(
         n=n,
         se=se,
+        wider=wider,
         df=df,
         room=margin - off,
         limit_at=lambda step: step + off,
@@ -222,11 +242,12 @@ def _kept(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     error = _spread(basis, contrast_weights(basis, check.against, 1.0 if ratio else keep), alpha)
     if isinstance(error, NotMeasured):
         return error
-    n, se, df, off = error
+    n, se, wider, df, off = error
     if ratio:
         return _Task(
             n=n,
             se=se,
+            wider=wider,
             df=df,
             room=-math.log(keep) - off,
             limit_at=lambda step: math.exp(-step - off),
@@ -235,6 +256,7 @@ def _kept(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     return _Task(
         n=n,
         se=se,
+        wider=wider,
         df=df,
         room=(1 - keep) * reference.value - off,
         limit_at=lambda step: 1 - (step + off) / reference.value,
@@ -260,11 +282,12 @@ def _own(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
         return NotMeasured("a ratio is always above 0")
     told: Callable[[float], float] = math.exp if ratio else float
     at, edge = (math.log(value), math.log(limit)) if ratio else (value, limit)
-    n, se, df, off = error
+    n, se, wider, df, off = error
     sign = -1.0 if check.limit is Limit.AT_LEAST else 1.0
     return _Task(
         n=n,
         se=se,
+        wider=wider,
         df=df,
         room=sign * (edge - at) - off,
         limit_at=lambda step: told(at + sign * (step + off)),
@@ -278,15 +301,21 @@ def _like(finding: Finding) -> Estimate | NotMeasured:
     return finding.teacher if isinstance(finding.teacher, Estimate) else finding.student
 
 
-_Error = tuple[int, float, float, float]  # rows, standard error, degrees of freedom, unknown
+# Rows, standard error, what the bounds add to it, degrees of freedom, and what may be unknown.
+_Error = tuple[int, float, float, float, float]
 
 
 def _spread(basis: Means, weights: Sequence[float] | None, alpha: float) -> _Error | NotMeasured:
     if weights is None:
         return NotMeasured("the audit has no baseline")
     value = combined(basis, weights, alpha)
-    se = value.se + value.inflation * value.unknown
-    return (basis.n, se, value.df, value.unknown) if se > 0 else NotMeasured("it cannot vary")
+    whole = value.se + value.inflation * value.unknown
+    if whole <= 0:
+        return NotMeasured("it cannot vary")
+    sampled = combined(replace(basis, span=0.0), weights, alpha).se
+    # Where nothing was seen to vary, what is allowed for is all that is known of the error.
+    se = sampled if sampled > SEEN * whole else whole
+    return basis.n, se, whole - se, value.df, value.unknown
 
 
 def _error_of(measured: object) -> _Error | NotMeasured:
@@ -298,7 +327,7 @@ def _error_of(measured: object) -> _Error | NotMeasured:
     width = (measured.high - measured.low) / 2
     if width <= 0:
         return NotMeasured("its interval has no width")
-    return (measured.n, width / normal_quantile(tail(measured.level)), math.inf, 0.0)
+    return (measured.n, width / normal_quantile(tail(measured.level)), 0.0, math.inf, 0.0)
 
 
 def _of_table(

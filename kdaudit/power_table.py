@@ -6,12 +6,14 @@ from dataclasses import asdict
 
 from kdaudit.planning import RIGHT, Shown
 from kdaudit.power import Reach
+from kdaudit.printed import printed
 
 HEAD = ("check", "limit", "n", "passes", "tightest limit", "harm seen", "rows needed")
 SAYS = (
     "passes: chance that a student just like its reference passes. tightest limit: what such a "
     "student passes with chance 0.8.\nharm seen: the least true value that is shown to be beyond "
     "the limit with chance 0.8. rows needed: for passes = 0.8.\n"
+    "Exact for right and wrong answers without clusters or weights; elsewhere approximate.\n"
 )
 
 
@@ -76,7 +78,8 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3g}"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def _aligned(written: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    rows = [tuple(map(printed, row)) for row in written]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEAD) - 1)]
     for row in rows:
         cells = [

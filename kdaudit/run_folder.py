@@ -1,5 +1,6 @@
 """The run folder: everything an auditor needs, written whole or not at all."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -142,26 +143,48 @@ class RunFolder:
             write_atomically(self.path / "run.json", dump(run).encode())
         return run
 
-    def refuse_foreign(self) -> None:
-        """Refuse to write over what is no run folder; asked before anything is trained.
+    def refuse_foreign(self, name: str, only: str | None) -> None:
+        """Refuse to write over anything but a run of the same audit; asked before any training.
+
+        Args:
+            name: of the audit.
+            only: the one subject that is audited alone, or None for a pair.
 
         Raises:
-            DataError: if the path is a file, or a folder that kdaudit did not write.
+            DataError: if the path is a file, a folder that kdaudit did not write, or the run of
+                another audit.
         """
         if not self.path.exists():
             return
-        ours = self.path.is_dir() and (
-            (self.path / "results.json").exists() or not any(self.path.iterdir())
-        )
-        if not ours:
+        results = self.path / "results.json"
+        if not self.path.is_dir() or (not results.exists() and any(self.path.iterdir())):
             raise DataError(
                 f"{self.path} exists and is no run folder; name another with -o, or move it"
+            )
+        stored = _whose(results)
+        if stored is not None and stored != (name, only):
+            raise DataError(
+                f"{self.path} holds the run of {_in_words(*stored)}, not of "
+                f"{_in_words(name, only)}; name another folder with -o, or move it"
             )
 
     def _swap(self, fresh: Path, old: Path) -> None:
         if self.path.exists():
             self.path.rename(old)
         fresh.rename(self.path)
+
+
+def _whose(results: Path) -> tuple[str, str | None] | None:
+    """Audit and lone subject of stored results; None where damage hides them: a run mends it."""
+    try:
+        said = json.loads(results.read_bytes())
+        return str(said["name"]), said["only"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _in_words(name: str, only: str | None) -> str:
+    return f"the audit {name!r}" + (f" of the {only} only" if only else "")
 
 
 def answer_columns(subject: Predictions | NotMeasured) -> dict[str, pa.Array]:

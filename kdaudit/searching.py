@@ -94,7 +94,10 @@ def as_text(done: Searched) -> str:
             f"{len(found.trials):,} trials, {found.trained:,} of them just now, {stopped:,} "
             "stopped early or without a score"
         ),
-        f"best: trial {best.draw}, {found.score} {best.value:.4f} (the best of many, so too good)",
+        (
+            f"best: trial {best.draw}, {found.score} {best.value:.4f} on {found.rows:,} rows (the "
+            "best of many, so too good)"
+        ),
     ]
     lines += [f"  {path} = {value}" for path, value in best.point.items()]
     if best.unconverged:

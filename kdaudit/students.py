@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 
-from kdaudit.closing import WORDS
+from kdaudit.closing import WORDS, closing
 from kdaudit.data.audit_file import AuditFile
 from kdaudit.errors import ConfigError, ExitCode, KdauditError, unknown
 from kdaudit.estimate import Estimate
+from kdaudit.printed import printed
 from kdaudit.results import Check, Limit, Outcome, Results, Severity, Verdict, address
 from kdaudit.results_file import dump
 
 STOPPED = {ExitCode.BAD_INPUT: "BAD INPUT", ExitCode.DAMAGED: "DAMAGED"}
+WRITTEN = (".html", ".json", ".md", ".parquet", ".toml", ".xml")
 WORST_FIRST = (
     Outcome.ERROR,
     Outcome.FAIL,
@@ -38,6 +40,12 @@ def pairs(file: AuditFile, student: str | None = None) -> dict[str, AuditFile]:
         )
     if file.student is not None:
         return {"": file}
+    for name in file.students:
+        if name.lower().endswith(WRITTEN):
+            raise ConfigError(
+                f"[students.{name}] names a folder, and ends like a file that kdaudit writes "
+                f"({', '.join(WRITTEN)}); name it otherwise"
+            )
     if not file.students:
         raise ConfigError(
             "the audit file names no [student]; `--only teacher` audits the teacher alone"
@@ -76,14 +84,19 @@ def exit_code(made: Mapping[str, Results | KdauditError]) -> ExitCode:
 def summary(made: Mapping[str, Results | KdauditError]) -> str:
     """The closing word of all: that of the worst, and how many may ship."""
     worst = exit_code(made)
-    one = next(one for one in made.values() if _code(one) is worst)
+    words = [word(one) for one in made.values() if _code(one) is worst]
+    said = "WARN" if "WARN" in words else words[0]
     ship = sum(_code(one) is ExitCode.MET for one in made.values())
-    return f"{word(one)} ({ship} of {len(made)} students met the contract)"
+    lenient = sum(word(one) == "WARN" for one in made.values())
+    by_policy = f", {lenient} of them by policy only" if lenient else ""
+    return f"{said} ({ship} of {len(made)} students met the contract{by_policy})"
 
 
 def word(one: Results | KdauditError) -> str:
-    """What became of one student."""
-    return STOPPED[one.exit_code] if isinstance(one, KdauditError) else WORDS[one.outcome]
+    """What became of one student: the word that its own run closes with."""
+    if isinstance(one, KdauditError):
+        return STOPPED[one.exit_code]
+    return closing(one).partition(" (")[0]
 
 
 def comparison(made: Mapping[str, Results | KdauditError]) -> str:
@@ -164,4 +177,5 @@ def figure(number: float, limit: float) -> str:
 
 
 def _escaped(cell: str) -> str:
-    return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
+    text = printed(" ".join(cell.split()))
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())

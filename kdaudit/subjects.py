@@ -268,6 +268,11 @@ def label_codes(frame: Frame, classes: tuple[str, ...]) -> npt.NDArray[np.int64]
 def identity(role: Subject, one: Asked) -> Identity:
     """What the results say of a subject."""
     described = dict(one.opened.adapter.identity())
+    # How answers are read is part of who is decided on: every threshold tried is another student.
+    if one.table.threshold is not None:
+        described["threshold"] = repr(one.table.threshold)
+    if one.table.rename:
+        described["rename"] = ", ".join(f"{a} = {b}" for a, b in sorted(one.table.rename.items()))
     unconverged = _unconverged(one.opened.adapter)
     said = {"not converged": unconverged} if unconverged else {}
     return Identity(

@@ -10,13 +10,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdaudit.errors import DamagedError, writing
+from kdaudit.errors import DamagedError, DataError, writing
 from kdaudit.evidence.store import Store
+from kdaudit.governance.digest import json_digest
 from kdaudit.results import Results
 from kdaudit.results_file import contract_digest
 from kdaudit.run import Wear
 
-FORMAT = 1  # 1: split, student, contract, outcome, time
+FORMAT = 1  # 1: split, student, contract, against, outcome, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,16 @@ class Ledger:
 
         Raises:
             DamagedError: for a line that kdaudit did not write.
-            DataError: if the ledger cannot be written.
+            DataError: if the ledger cannot be written, or is a folder.
         """
         student = next((s.digest for s in results.subjects if s.role == "student"), None)
         split = results.data.digest
         if student is None or split is None:
             return None
-        made = (student, contract_digest(results.contract, results.alpha))
+        # The same contract against another teacher or baseline is another decision.
+        references = [s.digest for s in results.subjects if s.role != "student"]
+        contract = contract_digest(results.contract, results.alpha)
+        made = (student, contract, json_digest(references))
         known = self._decisions(split)
         if made not in known:
             self._append(
@@ -58,31 +62,37 @@ class Ledger:
                     "split": split,
                     "student": made[0],
                     "contract": made[1],
+                    "against": made[2],
                     "outcome": str(results.outcome),
                     "time": time,
                 }
             )
         decisions = known | {made}
-        return Wear(decisions=len(decisions), students=len({student for student, _ in decisions}))
+        return Wear(decisions=len(decisions), students=len({one[0] for one in decisions}))
 
     def wear(self, split: str) -> Wear:
         """How often a split has decided so far.
 
         Raises:
             DamagedError: for a line that kdaudit did not write.
+            DataError: for a folder in its place.
         """
         known = self._decisions(split)
-        return Wear(decisions=len(known), students=len({student for student, _ in known}))
+        return Wear(decisions=len(known), students=len({one[0] for one in known}))
 
-    def _decisions(self, split: str) -> set[tuple[str, str]]:
+    def _decisions(self, split: str) -> set[tuple[str, str, str]]:
         if not self.path.exists():
             return set()
         found = set()
+        if self.path.is_dir():
+            raise DataError(f"{self.path} is a folder; kdaudit keeps a file there: move it")
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
+            if not line.strip():
+                continue
             try:
                 said = json.loads(line)
                 if said["split"] == split:
-                    found.add((str(said["student"]), str(said["contract"])))
+                    found.add((str(said["student"]), str(said["contract"]), str(said["against"])))
             except (ValueError, LookupError, TypeError) as error:
                 raise DamagedError(
                     f"line {number} of {self.path} is not what kdaudit wrote; restore the file "

@@ -261,12 +261,47 @@ def test_an_entry_of_small_members_only_blocks(finding: MakeFinding) -> None:
 
 def test_a_member_that_was_not_measured_for_want_of_rows_is_small(finding: MakeFinding) -> None:
     made = sliced(finding, app=worse(0), fax=worse(0))
-    absent = NotMeasured("fewer than two rows; a spread needs two at least")
+    absent = NotMeasured("fewer than two rows; a spread needs two at least", n=1)
     findings = (made.findings[0], replace(made.findings[1], basis=absent, difference=absent))
     verdicts, _, code = settle([EACH], replace(made, findings=findings))
     assert outcomes(verdicts) == ["pass", "not_evaluable"]
     assert verdicts[1].needed_n == 50
     assert code is ExitCode.MET
+
+
+@pytest.mark.parametrize("n", [1500, None])
+def test_a_large_member_that_says_nothing_is_not_small_and_blocks(
+    finding: MakeFinding, n: int | None
+) -> None:
+    # 1,500 rows of three users, or a suite that does not say how many: harm there went unseen.
+    made = sliced(finding, app=worse(0), fax=worse(0))
+    absent = NotMeasured("3 clusters; at least 8 are needed for an interval", n)
+    findings = (made.findings[0], replace(made.findings[1], basis=absent, difference=absent))
+    verdicts, _, code = settle([EACH], replace(made, findings=findings))
+    assert outcomes(verdicts) == ["pass", "not_evaluable"]
+    assert verdicts[1].blocks
+    assert verdicts[1].needed_n is None
+    assert code is ExitCode.UNDECIDED
+
+
+def test_no_policy_forgives_what_one_of_the_pair_withholds(finding: MakeFinding) -> None:
+    made = finding(worse(0))
+    absent = NotMeasured("a label-only subject has no confidence")
+    withheld = replace(made, code="CAL003", student=absent, difference=absent, basis=absent)
+    nobody = replace(withheld, teacher=absent)
+    checks = [margin(0.1), margin(0.1, code="CAL003")]
+    for one, code in ((withheld, ExitCode.UNDECIDED), (nobody, ExitCode.MET)):
+        assert settle(checks, suite(made, one), policy=LENIENT)[2] is code
+
+
+def test_that_answers_are_there_is_no_measure_of_them(finding: MakeFinding) -> None:
+    complete = replace(finding(Table(n11=100, n10=0, n01=0, n00=0)), code="ACC003")
+    absent = NotMeasured("recorded answers carry no timing")
+    speed = replace(finding(worse(0)), code="LAT001", student=absent, teacher=absent, basis=absent)
+    info = Check(code="ACC003", limit=Limit.AT_LEAST, value=0.1, min_n=2, severity=Severity.INFO)
+    checks = [info, margin(0.1, code="LAT001")]
+    _, outcome, code = settle(checks, suite(complete, speed), policy=LENIENT)
+    assert (outcome, code) == (Outcome.NOT_EVALUABLE, ExitCode.UNDECIDED)
 
 
 def test_a_member_whose_share_means_nothing_is_not_small_and_blocks(finding: MakeFinding) -> None:

@@ -12,9 +12,11 @@ HEAVY = {
     "lm_eval",
     "matplotlib",
     "numpy",
+    "optuna",
     "pandas",
     "pyarrow",
     "scipy",
+    "sqlalchemy",
     "sklearn",
     "torch",
     "transformers",
@@ -41,7 +43,14 @@ def loaded(*words: str) -> tuple[int, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("--version",), ("run", "--help"), ("suites", "show", "--help")]
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        ("run", "--help"),
+        ("search", "--help"),
+        ("suites", "show", "--help"),
+    ],
 )
 def test_help_loads_no_heavy_library(words: tuple[str, ...]) -> None:
     code, names = loaded(*words)

@@ -132,6 +132,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.evidence.labels",
         "kdaudit.evidence.view",
         "kdaudit.progress",
+        "kdaudit.printed",
         "kdaudit.results",
         "kdaudit.stats",
     },

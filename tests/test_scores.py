@@ -40,8 +40,9 @@ def test_scores_alone_are_audited_by_paired_t() -> None:
     assert isinstance(finding.difference, Estimate)
     assert finding.difference.value == pytest.approx(change.mean())
     spread = change.std(ddof=1) / np.sqrt(N)
-    # Student's t, with the rule-of-three term z·span/n in quadrature.
-    reach = t.ppf(0.95, N - 1) * np.hypot(spread, norm.ppf(0.95) / N)
+    # Student's t, with what few differing rows cannot show: z·span/2n, once beside and once within.
+    unseen = norm.ppf(0.95) / (2 * N)
+    reach = t.ppf(0.95, N - 1) * (unseen + np.hypot(spread, unseen))
     assert finding.difference.high - change.mean() == pytest.approx(reach)
 
 
@@ -66,7 +67,7 @@ def test_scores_stand_beside_answers() -> None:
     data = DATA.assign(label=np.where(np.arange(N) % 2, "yes", "no"))
     flip = np.arange(N) % 10 == 1
     teacher = TEACHER.assign(prediction=np.where(flip, "no", data.label))
-    student = STUDENT.assign(prediction=data.label)
+    student = STUDENT.assign(prediction=np.where(np.arange(N) % 20 == 3, "no", data.label))
     results = audit(data=data, teacher=teacher, student=student)
     assert results.exit_code == 0
     assert isinstance(results.finding("ACC001").student, Estimate)

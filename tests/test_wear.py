@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kdaudit.errors import DamagedError
+from kdaudit.errors import DamagedError, DataError
 from kdaudit.evidence.store import Store
 from kdaudit.results import Results
 from kdaudit.run import Wear
@@ -97,4 +97,18 @@ def test_a_line_that_nobody_wrote_is_damage(tmp_path: Path, results: Results, li
     with book.path.open("a") as handle:
         handle.write(line + "\n")
     with pytest.raises(DamagedError, match=r"line 2 of .*decisions\.jsonl is not what"):
+        book.record(results, NOW)
+
+
+def test_a_blank_line_is_no_damage_and_a_folder_is_no_ledger(
+    tmp_path: Path, results: Results
+) -> None:
+    book = ledger(tmp_path)
+    book.record(results, NOW)
+    with book.path.open("a") as handle:
+        handle.write("\n")
+    assert book.record(results, NOW) == Wear(decisions=1, students=1)
+    book.path.unlink()
+    book.path.mkdir()
+    with pytest.raises(DataError, match="is a folder"):
         book.record(results, NOW)

@@ -21,7 +21,7 @@ Retime = Annotated[
 ]
 StudentName = Annotated[
     str | None,
-    typer.Option("--student", metavar="NAME", help="Of [students.NAME], audit this one."),
+    typer.Option("--student", metavar="NAME", help=r"Of \[students.NAME], audit this one."),
 ]
 Only = Annotated[
     Literal["teacher"] | None,

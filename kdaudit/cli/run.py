@@ -27,10 +27,10 @@ def run(  # noqa: PLR0913  # each is an option of the command
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Distil if asked, audit, decide and render the card.
+    r"""Distil if asked, audit, decide and render the card.
 
     Everything already done is reused: running again costs nothing and gives the same bytes. Of
-    several [students.NAME] each is audited as a pair of its own, and a table compares them.
+    several \[students.NAME] each is audited as a pair of its own, and a table compares them.
     """
     from kdaudit.cli.deciding import decide_and_exit, preview_and_exit
     from kdaudit.execute import Request

@@ -230,14 +230,14 @@ class CheckTable(Table):
     """``[[contract]]``: one limit."""
 
     check: str
-    margin: float | None = Field(default=None, ge=0)
-    keep: float | None = Field(default=None, gt=0)
-    at_most: float | None = None
-    at_least: float | None = None
+    margin: float | None = Field(default=None, ge=0, strict=True)
+    keep: float | None = Field(default=None, gt=0, strict=True)
+    at_most: float | None = Field(default=None, strict=True)
+    at_least: float | None = Field(default=None, strict=True)
     against: Literal["teacher", "baseline"] | None = None
     where: dict[str, str | int | float | bool] = Field(default_factory=dict)
     each: Names = ()
-    min_n: int = Field(default=50, ge=2)
+    min_n: int = Field(default=50, ge=2, strict=True)
     small: Literal["list", "block"] = "list"
     severity: Literal["block", "warn", "info"] = "block"
 

@@ -134,7 +134,8 @@ def answers(task: Task, found: Run, inputs: Tensor) -> Tensor:
     module = _first(task, found.seed)
     module.load_state_dict(dict(found.weights))
     model = _unlearning(task, module)
-    return torch.cat([model(part, learning=False).logits for part in inputs.split(AT_ONCE)])
+    parts = torch.split(inputs, AT_ONCE)
+    return torch.cat([model(part, learning=False).logits for part in parts])
 
 
 def _first(task: Task, seed: int) -> nn.Module:

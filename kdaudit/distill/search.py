@@ -100,6 +100,7 @@ class Found:
         best: of the highest score, then of the fewest weights, then the first.
         trained: trials run just now.
         elsewhere: trials that other processes are running.
+        rows: of the validation split.
         raw: the recipe as written, before any point.
         searched: what the best recipe says of its origin.
     """
@@ -112,6 +113,7 @@ class Found:
     best: Trial
     trained: int
     elsewhere: int
+    rows: int
     raw: Mapping[str, Any]
     searched: SearchedTable
 
@@ -180,7 +182,7 @@ def search(
             progress=progress,
         )
         trained = _go_on(study, tried, min(trials, options.trials), progress)
-    return _found(study, written, options, space, score, recipe_path.name, trained)
+    return _found(study, tried, options, trained)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -280,15 +282,7 @@ def _identity(
     )
 
 
-def _found(
-    study: optuna.Study,
-    written: Mapping[str, Any],
-    options: SearchTable,
-    space: Space,
-    score: Score,
-    name: str,
-    trained: int,
-) -> Found:
+def _found(study: optuna.Study, tried: _Tried, options: SearchTable, trained: int) -> Found:
     every = study.get_trials(deepcopy=False)
     finished = [trial for trial in every if trial.state in FINISHED]
     trials = tuple(
@@ -300,20 +294,21 @@ def _found(
         raise DataError(f"none of {len(trials)} trials has a score{last}")
     best = min(complete, key=lambda t: (-(t.value or 0.0), t.parameters or 0, t.draw))
     assert best.value is not None
-    said = {path: shown(dimension) for path, dimension in space.items()}
+    said = {path: shown(dimension) for path, dimension in tried.space.items()}
     return Found(
-        recipe=name,
-        score=score.name,
+        recipe=tried.name,
+        score=tried.score.name,
         study=study.study_name,
         space=said,
         trials=trials,
         best=best,
         trained=trained,
         elsewhere=count(study, TrialState.RUNNING),
-        raw=written,
+        rows=len(tried.task.validation),
+        raw=tried.raw,
         searched=SearchedTable(
             trials=len(trials),
-            objective=score.name,
+            objective=tried.score.name,
             value=best.value,
             sampler=options.sampler,
             seed=options.seed,

@@ -21,6 +21,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 60rem
 svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--ink); }
 .axis { stroke: var(--faint); } .front { stroke: var(--line); fill: none; stroke-width: 1.5; }
 .dot { fill: var(--faint); } .on { fill: var(--line); } .best { fill: var(--mark); }
+div { overflow-x: auto; } td { white-space: nowrap; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0;
   border-bottom: 1px solid var(--faint); }
@@ -48,8 +49,8 @@ def plot(found: Found) -> str:
     pruned = sum(trial.value is None for trial in found.trials)
     lead = (
         f"{len(found.trials):,} trials, of which {pruned:,} were stopped early or have no score. "
-        f"Best: trial {best.draw}, {found.score} {best.value:.4f}. It is the best of many on rows "
-        "it was chosen by, so it is too good; the audit of the model distilled from it is not."
+        f"Best: trial {best.draw}, {found.score} {best.value:.4f}, on {found.rows:,} rows. It is "
+        "the best of many on the rows it was chosen by, so it is too good; the audit of the model distilled from it is not."
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -84,7 +85,7 @@ def _svg(found: Found) -> str:
 
     efficient = front(found.trials)
     named = {trial.draw for trial in efficient}
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, efficient))
+    path = _steps([place(trial) for trial in efficient], WIDTH - MARGIN)
     dots = "\n".join(
         f'<circle class="{_kind(t, best, named)}" cx="{x:.1f}" cy="{y:.1f}" '
         f'r="{6 if t.draw == best.draw else 4}"><title>{escape(_said(t))}</title></circle>'
@@ -96,8 +97,8 @@ def _svg(found: Found) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d">'
         '<title id="t">Validation accuracy against number of parameters</title>'
-        f'<desc id="d">{len(shown)} trials; the line joins the {len(efficient)} that no other '
-        "trial beats in both; the best is marked.</desc>\n"
+        f'<desc id="d">{len(shown)} trials; the line steps up at the {len(efficient)} that '
+        "no other trial beats in both; the best is marked.</desc>\n"
         f'<line class="axis" x1="{LEFT}" y1="{base}" x2="{right}" y2="{base}"/>'
         f'<line class="axis" x1="{LEFT}" y1="{MARGIN}" x2="{LEFT}" y2="{base}"/>\n'
         f'<polyline class="front" points="{path}"/>\n{dots}\n'
@@ -109,6 +110,14 @@ def _svg(found: Found) -> str:
         f'<text x="{LEFT - 6}" y="{MARGIN + 10}" text-anchor="end">{up[1]:.3f}</text>'
         f'<text transform="translate(14 {base / 2}) rotate(-90)" text-anchor="middle">'
         "validation accuracy</text></svg>"
+    )
+
+
+def _steps(places: Sequence[tuple[float, float]], right: float) -> str:
+    """A line that goes on level until the next, since nothing lies between two trials."""
+    ends = [*(x for x, _ in places[1:]), right]
+    return " ".join(
+        f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}" for (x, y), end in zip(places, ends, strict=True)
     )
 
 
@@ -142,7 +151,9 @@ def _table(found: Found) -> str:
     rows = "\n".join(f"<tr>{''.join(_cells(trial, fields))}</tr>" for trial in ranked[:MOST])
     more = f"<p>and {len(ranked) - MOST:,} more</p>" if len(ranked) > MOST else ""
     named = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return f"<table><thead><tr>{named}</tr></thead><tbody>\n{rows}\n</tbody></table>{more}"
+    return (
+        f"<div><table><thead><tr>{named}</tr></thead><tbody>\n{rows}\n</tbody></table></div>{more}"
+    )
 
 
 def _cells(trial: Trial, fields: Sequence[str]) -> Iterator[str]:

@@ -203,7 +203,8 @@ def _one_epoch(
     return {**means, "total": sum(means.values())}
 
 
-class _Mover(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Mover:
     """Steps every optimiser at the pace of the run."""
 
     optimisers: list[torch.optim.Optimizer]
@@ -214,7 +215,8 @@ class _Mover(NamedTuple):
     @classmethod
     def of(cls, participants: Sequence[Participant], pace: Pace, steps: int) -> "_Mover":
         found = [p.optimiser for p in participants if p.optimiser is not None]
-        return cls(found, [[g["lr"] for g in o.param_groups] for o in found], pace, steps)
+        rates = [[float(group["lr"]) for group in one.param_groups] for one in found]
+        return cls(optimisers=found, rates=rates, pace=pace, steps=steps)
 
     def __call__(self, before: int, index: int) -> None:
         self.pace.step(self.optimisers, self.rates, self.pace.factor(before + index, self.steps))

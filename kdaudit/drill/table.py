@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kdaudit.drilled import Drill, Planted, chance, closing, in_words
+from kdaudit.printed import printed
 
 HEAD = ("harm", "rows", "shown", "held back", "noticed most by")
 SAYS = (
@@ -13,7 +14,7 @@ SAYS = (
 
 def as_text(drill: Drill) -> str:
     """The table, what could not have been seen, and what could not be tried."""
-    return "\n".join(_lines(drill)) + "\n"
+    return "\n".join(map(printed, _lines(drill))) + "\n"
 
 
 def _lines(drill: Drill) -> Iterator[str]:
@@ -21,7 +22,7 @@ def _lines(drill: Drill) -> Iterator[str]:
     yield ""
     yield from _aligned([HEAD, *map(_row, drill.planted)])
     yield ""
-    yield SAYS
+    yield from SAYS.splitlines()
     yield f"Without any harm {chance(drill.unharmed)} of the resamples meet the contract."
     groups = {"unseen": "Could have gone unseen:", "held back": "Held back, but not shown:"}
     for word, title in groups.items():
@@ -43,7 +44,8 @@ def _row(one: Planted) -> tuple[str, ...]:
     return (one.harm, f"{one.rows:,}", chance(one.seen), chance(one.stopped), best)
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def _aligned(written: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    rows = [tuple(map(printed, row)) for row in written]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -7,6 +7,9 @@ from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import Evidence
 from kdaudit.results import Need
 
+# A student that hardly ever errs where the model it learnt from often does has seen the labels.
+NEARLY, FEWEST = 0.005, 20
+
 
 def unlabelled(evidence: Evidence) -> NotMeasured | None:
     """Why labels cannot be compared with, if they cannot."""
@@ -27,4 +30,14 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
                     f"the labels equal the {role}'s answers on every row: they would measure "
                     "imitation, not truth; label the rows independently"
                 )
+    if isinstance(trio.teacher, Predictions) and isinstance(trio.student, Predictions):
+        # Counted so that no answer left out makes a copy look like less of one.
+        ours = int(np.count_nonzero((trio.student.answer != rows.label) & trio.student.valid))
+        theirs = int(np.count_nonzero(trio.teacher.answer != rows.label))
+        if ours <= NEARLY * len(rows.label) and theirs >= max(FEWEST, 10 * ours):
+            return NotMeasured(
+                f"the labels are the student's answers on all but {ours} of {len(rows.label)} "
+                f"rows, while its teacher differs on {theirs}: they look copied from the student; "
+                "label the rows independently"
+            )
     return None

@@ -190,9 +190,11 @@ def _claim(comparison: Comparison) -> tuple[str, str]:
     )
     return (
         f"method against {line(comparison.control.replace('_', ' '))}",
-        f"{comparison.claim}: validation accuracy {comparison.difference:+.4f}{ends} at level "
-        f"{comparison.level:.0%}, {comparison.seeds:,} seeds, {comparison.rows:,} rows, "
-        f"{line(comparison.method)}; {line(comparison.reason)}",
+        (
+            f"{comparison.claim}: validation accuracy {comparison.difference:+.4f}{ends} at level "
+            f"{comparison.level:.0%}, {comparison.seeds:,} seeds, {comparison.rows:,} rows, "
+            f"{line(comparison.method)}; {line(comparison.reason)}"
+        ),
     )
 
 
@@ -202,8 +204,11 @@ def _search(search: Searched | None) -> Pairs:
     return (
         (
             "search",
-            f"the best of {search.trials:,} trials ({line(search.sampler)}, seed {search.seed}): "
-            f"{line(search.objective)} {search.value:.4f}, too good by being the best of many",
+            (
+                f"the best of {search.trials:,} trials ({line(search.sampler)}, seed "
+                f"{search.seed}): {line(search.objective)} {search.value:.4f}, too good by being "
+                "the best of many"
+            ),
         ),
         ("searched", "; ".join(f"{line(k)}: {line(v)}" for k, v in search.space.items())),
     )

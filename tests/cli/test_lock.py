@@ -36,6 +36,17 @@ def test_the_contract_digest_of_a_lock_is_that_of_its_decisions(demo: Path, kdau
     assert json.loads(decided)["split"] == lock["split"]
 
 
+def test_another_teacher_is_another_promise(demo: Path, kdaudit: Run) -> None:
+    kdaudit("lock", demo / "audit.toml")
+    named = (demo / "audit.toml").read_text("utf-8").partition("[teacher]")[2]
+    teacher = demo / named.partition('predictions = "')[2].partition('"')[0]
+    teacher.write_text(teacher.read_text("utf-8") + "\n", "utf-8")
+    said = kdaudit("run", demo / "audit.toml", "--lock", demo / "lock.json")
+    assert said.code == 2
+    assert "teacher" in said.err
+    assert "no longer holds" in said.err
+
+
 CHANGES = [
     ("margin = 0.05", "margin = 0.06", "check 1 was (ACC001 margin 0.05"),
     ('check = "ACC001"\nat_least = 0.8', 'check = "ACC003"\nat_most = 0.1', "check 3 was"),

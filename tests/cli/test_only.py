@@ -118,3 +118,15 @@ def test_every_built_in_suite_speaks_of_the_teacher_alone(
     for suite in results["suites"]:
         assert suite["error"] is None
         assert not suite["figures"]
+
+
+def test_two_audits_never_share_a_folder(demo: Path, kdaudit: Run, rewritten: Rewritten) -> None:
+    assert kdaudit("run", demo / "audit.toml", "--only", "teacher").code == 0
+    folder = demo / "kdaudit-out" / "demo-teacher"
+    before = (folder / "results.json").read_bytes()
+    other = rewritten("other.toml", {'"demo"': '"demo-teacher"'})
+    for said in (kdaudit("run", other), kdaudit("run", demo / "audit.toml", "-o", folder)):
+        assert (said.code, "holds the run of the audit 'demo-teacher'" in said.err) == (2, True)
+        assert "-o" in said.err
+    assert (folder / "results.json").read_bytes() == before
+    assert kdaudit("run", demo / "audit.toml", "--only", "teacher").code == 0

@@ -100,3 +100,25 @@ def test_a_dry_run_refuses_what_a_run_refuses(
     changed = rewritten("audit.toml", {"margin = 0.05": "margin = 0.06"})
     said = kdaudit("run", changed, "--dry-run", "--lock", demo / "lock.json")
     assert (said.code, "no longer holds" in said.err) == (2, True)
+
+
+def test_no_seed_changes_what_can_be_shown(demo: Path, kdaudit: Run, rewritten: Rewritten) -> None:
+    from kdaudit.stats.exact_power import share_power
+
+    said = [
+        kdaudit(
+            "power", rewritten("audit.toml", {'"demo"': f'"demo"\nseed = {seed}'}), "--json"
+        ).out
+        for seed in (1, 2)
+    ]
+    assert said[0] == said[1]
+    (fixed,) = [c for c in tables(said[0])[0]["checks"] if c["limit"] == "at_least 0.8"]
+    assert fixed["passes"] == pytest.approx(share_power(400, 0.9, 0.8, alpha=0.05))
+
+
+def test_a_group_cannot_write_to_the_terminal(demo: Path, kdaudit: Run) -> None:
+    data = demo / "data.csv"
+    data.write_text(data.read_text("utf-8").replace(",app", ",a\x1b[2Jpp"), "utf-8")
+    said = kdaudit("power", demo / "audit.toml")
+    assert "\x1b" not in said.out
+    assert r"channel=a\u001b[2Jpp" in said.out

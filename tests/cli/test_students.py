@@ -94,6 +94,7 @@ def test_json_holds_every_student(demo: Path, kdaudit: Run, rewritten: Rewritten
         ({"[student]": STUDENTS + "[student]"}, "[student] names one student and [students.NAME]"),
         ({'\n[student]\npredictions = "good.csv"\n': "\n"}, "`--only teacher` audits the teacher"),
         ({"[student]": '[students."../up"]'}, "it names the run folder"),
+        ({"[student]": '[students."results.json"]'}, "ends like a file that kdaudit writes"),
         ({"[student]": '[students.x]\ncontrol = "hard"'}, "a control can only be the [baseline]"),
     ],
 )
@@ -124,3 +125,17 @@ def test_a_figure_never_crosses_its_limit_by_rounding() -> None:
     assert figure(0.049999, 0.05) == "0.049999"
     assert figure(0.05, 0.05) == "0.05"
     assert figure(1 / 3, 0.05) == "0.333"
+
+
+def test_what_only_a_policy_lets_pass_is_a_warning_for_several_too(
+    demo: Path, kdaudit: Run, rewritten: Rewritten
+) -> None:
+    lenient = '[policy.lenient]\ninconclusive = "warn"\n[audit]'
+    narrow = SEVERAL | {"margin = 0.05": "margin = 0.001", "[audit]": lenient}
+    narrow['\n[student]\npredictions = "good.csv"\n'] = STUDENTS.replace("bad.csv", "good.csv")
+    said = kdaudit("run", rewritten("audit.toml", narrow), "--policy", "lenient")
+    assert said.code == 0
+    assert said.last.startswith(
+        "WARN (2 of 2 students met the contract, 2 of them by policy only) card: "
+    )
+    assert "| **WARN** | **WARN** |" in said.out

@@ -25,6 +25,14 @@ def test_a_run_says_how_often_its_rows_have_decided(
     assert ONCE in kdaudit("run", demo / "audit.toml").out
 
 
+def test_every_threshold_that_was_tried_counts(
+    demo: Path, kdaudit: Run, rewritten: Rewritten
+) -> None:
+    kdaudit("run", demo / "audit.toml")
+    tried = rewritten("tried.toml", {"[student]": "[student]\nrename = { a = 'a' }"})
+    assert "decided 2 times (2 students)" in kdaudit("run", tried, "-o", demo / "two").out
+
+
 def test_a_gate_with_another_contract_is_another_decision(
     demo: Path, kdaudit: Run, rewritten: Rewritten
 ) -> None:

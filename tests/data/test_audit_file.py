@@ -30,6 +30,7 @@ def said(text: str) -> str:
 def test_a_short_file_is_a_whole_one() -> None:
     made = parse(tomllib.loads(GOOD), AuditFile, "audit.toml")
     assert (made.audit.seed, made.audit.alpha, made.data.label_source) == (0, 0.05, None)
+    assert made.student is not None
     assert made.student.options == {"predictions": "s.csv"}
     assert made.contract == ()
 

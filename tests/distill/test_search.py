@@ -436,3 +436,20 @@ def test_a_grid_of_ranges_is_finite(ready: Path) -> None:
     whole = grid(space_of(raw, recipe, "student.toml"))
     assert len(whole) == 4**3
     assert BY_ACCURACY.name == "validation accuracy"
+
+
+def test_the_command_says_what_it_found(ready: Path, kdaudit: Callable[..., Any]) -> None:
+    recipe = ask_for(ready, SMALL, sampler="grid", pruner="none")
+    said = kdaudit("search", str(recipe))
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0].startswith("4 trials, 4 of them just now, 0 stopped early")
+    assert lines[1].endswith("(the best of many, so too good)")
+    assert lines[-1] == f"best recipe: {ready / 'best.toml'}"
+    assert (ready / "best.html").exists()
+    told = json.loads(kdaudit("search", str(recipe), "--json").out)
+    assert told["trained"] == 0
+    assert len(told["trials"]) == 4
+    wrong = kdaudit("search", str(recipe), "-o", str(ready / "teacher.toml"))
+    assert wrong.code == 2
+    assert "was not written by a search" in wrong.err

@@ -162,6 +162,12 @@ def _copied(who: str) -> Inputs:
     return replace(made, data=made.data.assign(label=labels))
 
 
+def _copied_but_one() -> Inputs:
+    made = _copied("student")
+    first = "loan" if made.data.label.iloc[0] == "card" else "card"
+    return replace(made, data=made.data.assign(label=[first, *made.data.label[1:]]))
+
+
 def _one_class() -> Inputs:
     made = good()
     keep = (made.data.label == "card").to_numpy()
@@ -317,6 +323,12 @@ CASES: dict[str, Case] = {
         outcome="NOT EVALUABLE",
         code=3,
         make=lambda: _copied("student"),
+    ),
+    "labels-nearly-of-the-student": Case(
+        wrong="the labels are the student's answers but for one row",
+        outcome="NOT EVALUABLE",
+        code=3,
+        make=_copied_but_one,
     ),
     "no-difference-few-rows": Case(
         wrong="the student equals the teacher on 100 rows: no evidence for a margin of one point",

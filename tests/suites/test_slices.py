@@ -98,7 +98,7 @@ def test_class_recall_is_scikit_learns(evidence: Make, seed: int) -> None:
 def test_a_class_without_rows_is_not_measured_rather_than_zero(evidence: Make) -> None:
     made = evidence(label=[0, 1] * 20, student=[0, 1] * 20, teacher=[0, 0] * 20, classes="abc")
     absent = findings(run(made))["SLC002[label=c]"]
-    assert absent.student == absent.basis == NotMeasured("no rows")
+    assert absent.student == absent.basis == NotMeasured("no rows", 0)
 
 
 def test_frequency_parts_are_thirds_of_the_training_rows(evidence: Make) -> None:

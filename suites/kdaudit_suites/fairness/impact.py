@@ -99,7 +99,11 @@ def impact_ratios(
         elif group == most:
             findings.append(_itself(evidence, crossing, sums, group))
         else:
-            basis = ratio_basis(sums, (as_group, group), (as_reference, most), clustered=clustered)
+            basis = _counted(
+                ratio_basis(sums, (as_group, group), (as_reference, most), clustered=clustered),
+                sums,
+                group,
+            )
             note = f"held against {crossing.names[most]}, which the teacher selects most"
             findings.append(_finding(FAI009, evidence, crossing, group, basis, scores, note))
         rest = group + len(crossing.wheres)
@@ -180,6 +184,11 @@ def _alone(
     )
 
 
+def _counted(basis: Means | NotMeasured, sums: Selections, group: int) -> Means | NotMeasured:
+    """The basis; where there is none, with the rows of the group."""
+    return replace(basis, n=int(sums.rows[group])) if isinstance(basis, NotMeasured) else basis
+
+
 def _only(basis: Means, index: int) -> Means:
     """The basis of one of its subjects."""
     return replace(
@@ -239,7 +248,7 @@ def _finding(
 ) -> Finding:
     where = crossing.wheres[group]
     if isinstance(basis, NotMeasured):
-        return not_measured(endpoint, where, basis.reason)
+        return finding_of(endpoint, evidence, basis, where, note)
     finding = finding_of(endpoint, evidence, basis, where, note)
     baseline = scores["baseline"]
     return replace(
