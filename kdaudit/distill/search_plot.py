@@ -50,7 +50,8 @@ def plot(found: Found) -> str:
     lead = (
         f"{len(found.trials):,} trials, of which {pruned:,} were stopped early or have no score. "
         f"Best: trial {best.draw}, {found.score} {best.value:.4f}, on {found.rows:,} rows. It is "
-        "the best of many on the rows it was chosen by, so it is too good; the audit of the model distilled from it is not."
+        "the best of many on the rows it was chosen by, so it is too good; the audit of the model "
+        "distilled from it is not."
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
