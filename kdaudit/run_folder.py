@@ -15,10 +15,11 @@ from kdaudit.errors import DamagedError, DataError, writing
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions, RowScores
 from kdaudit.evidence.store import write_atomically
+from kdaudit.evidence.view import Evidence, Role
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.predictions import SCORE
 from kdaudit.pipeline import Audited
-from kdaudit.results import Results
+from kdaudit.results import Need, Results
 from kdaudit.results_file import canonical, dump, load
 from kdaudit.run import Run
 from kdaudit.stored import verified
@@ -110,6 +111,7 @@ class RunFolder:
                 columns = answer_columns(subject) | score_columns(scores)
                 if columns:
                     table = pa.table({"id": pa.array(ids, pa.string()), **columns})
+                    table = _with_validation(table, audited.evidence.validation, role)
                     name = f"{role}.predictions.parquet"
                     pq.write_table(table, fresh / "evidence" / name, compression="zstd")
             if "student" in run.lineage:
@@ -185,6 +187,15 @@ def _whose(results: Path) -> tuple[str, str | None] | None:
 
 def _in_words(name: str, only: str | None) -> str:
     return f"the audit {name!r}" + (f" of the {only} only" if only else "")
+
+
+def _with_validation(table: pa.Table, validation: Evidence | None, role: Role) -> pa.Table:
+    """The table with the answers to validation rows, on which a temperature was fitted."""
+    subject = None if validation is None else validation[Need(kind="predictions")].of(role)
+    if validation is None or not isinstance(subject, Predictions):
+        return table
+    columns = {"id": pa.array(validation.rows.ids, pa.string()), **answer_columns(subject)}
+    return pa.concat_tables([table, pa.table(columns)], promote_options="default")
 
 
 def answer_columns(subject: Predictions | NotMeasured) -> dict[str, pa.Array]:

@@ -311,7 +311,8 @@ class AuditFile(Table):
         for role, table in {"teacher": self.teacher, "student": self.student, **named}.items():
             if table is not None and table.control:
                 raise ValueError(f"[{role}] control: a control can only be the [baseline]")
-        if self.baseline is not None and self.baseline.control and not self.baseline.distill:
+        table = self.baseline
+        if table is not None and table.control and not (table.distill or table.options):
             raise ValueError(
                 '[baseline] control: say of which recipe, e.g. distill = "recipe.toml"'
             )

@@ -84,6 +84,7 @@ def test_a_killed_run_resumes_and_a_finished_one_is_free_and_byte_identical(exam
     evidence = "kdaudit-out/digits/evidence"
     subjects = "\n".join(
         f'[{role}]\npredictions = "{evidence}/{role}.predictions.parquet"\n'
+        + ('control = "hard"\n' if role == "baseline" else "")
         for role in ("teacher", "student", "baseline")
     )
     (example / "again.toml").write_text(
