@@ -15,12 +15,11 @@ from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.labels import unlabelled
-from kdaudit.evidence.view import Evidence, Kind, Rows, Scale, Trio
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Kind, Rows, Scale, Trio
 from kdaudit.plan import Plan
 from kdaudit.results import Need
 from kdaudit.subjects import label_codes
 
-PREDICTIONS = Need(kind="predictions")
 TIMINGS = Need(kind="timings")
 VALIDATION = Need(kind="predictions", split="validation")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import load
 from kdaudit.drill.drill import drill
-from kdaudit.drilled import Drill
+from kdaudit.drill.drilled import Drill
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.evidence.store import Store
 from kdaudit.execute import with_folders

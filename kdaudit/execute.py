@@ -15,7 +15,7 @@ from kdaudit.errors import DataError, ExitCode, KdauditError
 from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
 from kdaudit.lineage import Lineage
-from kdaudit.lock import held_to
+from kdaudit.lock.promise import held_to
 from kdaudit.pipeline import Audited, audit_file
 from kdaudit.plan import make_plan
 from kdaudit.policies import policy_of

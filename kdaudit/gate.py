@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kdaudit.closing import closing
-from kdaudit.contract import Policy, judge, overall
+from kdaudit.contract import Policy
 from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.decision import decided
 from kdaudit.declared import stored_checks
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest
-from kdaudit.limitations import limitations
 from kdaudit.policies import policy_of
 from kdaudit.results import Results
 from kdaudit.results_file import contract_digest, load
@@ -62,17 +62,17 @@ def gate(target: Path, contract: Path | None = None, policy: str | None = None) 
     file = None if contract is None else read_audit_file(contract)
     rule = _rule(stored, path, file, policy)
     if file is None:
-        decided = replace(stored, policy=rule.name)
+        asked = stored
         by = "the stored contract"
     else:
         assert contract is not None
         checks = stored_checks(file.contract, stored.suites)
         alpha = file.audit.alpha
-        decided = replace(stored, contract=checks, alpha=alpha, policy=rule.name)
+        asked = replace(stored, contract=checks, alpha=alpha)
         if contract_digest(checks, alpha) != contract_digest(stored.contract, stored.alpha):
-            decided = replace(decided, lock=None)
+            asked = replace(asked, lock=None)
         by = f"the contract of {contract.name} (sha256 {file_digest(contract)[:12]}…)"
-    again = _decide(decided, rule)
+    again = decided(asked, rule)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     before = _run(path)
     run = replace(
@@ -109,26 +109,6 @@ def _rule(stored: Results, path: Path, file: AuditFile | None, name: str | None)
             )
         file = read_audit_file(beside)
     return policy_of(file.policy, name)
-
-
-def _decide(results: Results, rule: Policy) -> Results:
-    verdicts = judge(results.contract, results.suites, results.alpha, rule, only=results.only)
-    outcome, code = overall(results.contract, verdicts, results.suites)
-    return replace(
-        results,
-        verdicts=verdicts,
-        outcome=outcome,
-        exit_code=int(code),
-        limitations=limitations(
-            contract=results.contract,
-            verdicts=verdicts,
-            suites=results.suites,
-            data=results.data,
-            subjects=results.subjects,
-            written=results.card.limitations,
-            alpha=results.alpha,
-        ),
-    )
 
 
 def _run(path: Path) -> Run:

@@ -54,6 +54,10 @@ class Score:
     low: float = 0.0
     high: float = 1.0
 
+    def right(self, *, missing: bool) -> Bools:
+        """(N,) of 0/1 scores which are 1; an answer that is not there counts as ``missing``."""
+        return np.where(self.valid, self.values, missing).astype(np.bool_)
+
 
 Scores = Mapping[Subject, Score | NotMeasured]
 
@@ -294,12 +298,8 @@ def finding_of(
         reason = basis if isinstance(basis, NotMeasured) else NotMeasured("measured elsewhere")
         return _without(endpoint, where, reason)
     values = {who: own(basis, who, evidence.level) for who in ORDER}
-    return Finding(
-        code=endpoint.code,
+    return endpoint.finding(
         where=where,
-        metric=endpoint.metric,
-        unit=endpoint.unit,
-        better=endpoint.better,
         student=values["student"],
         teacher=values["teacher"],
         baseline=values["baseline"],
@@ -349,12 +349,8 @@ def not_measured(endpoint: Endpoint, where: Where, reason: str) -> Finding:
 
 
 def _without(endpoint: Endpoint, where: Where, absent: NotMeasured) -> Finding:
-    return Finding(
-        code=endpoint.code,
+    return endpoint.finding(
         where=where,
-        metric=endpoint.metric,
-        unit=endpoint.unit,
-        better=endpoint.better,
         student=absent,
         teacher=absent,
         baseline=absent,
@@ -381,18 +377,7 @@ def share_of_rows(
     finding = mean_finding(
         endpoint, evidence, {"student": score, "teacher": zero, "baseline": nobody}, where=where
     )
-    return Finding(
-        code=finding.code,
-        where=where,
-        metric=finding.metric,
-        unit=finding.unit,
-        better=finding.better,
-        student=finding.student,
-        teacher=nobody,
-        baseline=nobody,
-        difference=nobody,
-        basis=finding.basis,
-    )
+    return replace(finding, teacher=nobody, baseline=nobody, difference=nobody)
 
 
 def counted(value: float, of: int, method: str = "exact count of these rows") -> Estimate:

@@ -9,29 +9,36 @@ import numpy as np
 
 from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
-from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy, judge, overall
+from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame, split_digest
-from kdaudit.errors import KdauditError
+from kdaudit.decision import decided
+from kdaudit.errors import ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Footprint, Predictions, RowScores
 from kdaudit.evidence.store import Store
-from kdaudit.evidence.view import Evidence, Kind, Streams, Trio
+from kdaudit.evidence.view import SCORES, Evidence, Kind, Streams, Trio
+from kdaudit.further_evidence import further, wanted
 from kdaudit.governance.environment import versions
-from kdaudit.limitations import limitations
 from kdaudit.models.adapter import Runnable
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.predictions import PredictionsFile
-from kdaudit.off_split import off_split, wanted
 from kdaudit.only import teacher_alone
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
-from kdaudit.results import CardText, DataSummary, InputFile, Need, Results, Suite, SuiteResult
+from kdaudit.results import (
+    CardText,
+    DataSummary,
+    InputFile,
+    Need,
+    Outcome,
+    Results,
+    Suite,
+    SuiteResult,
+)
 from kdaudit.results_file import canonical
 from kdaudit.subjects import Asked, agree, ask, identity, scored
-
-SCORES = Need(kind="scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,48 +121,34 @@ def run_plan(
     others: dict[Need, Trio] = {}
     ran_off: Counter[str] = Counter()
     for need in wanted(plan, dataset):
-        others[need], computed = off_split(need, plan, dataset, asked, classes, store, progress)
+        others[need], computed = further(need, plan, dataset, asked, classes, store, progress)
         ran_off.update(computed)
     scores = scored(asked, file.data)
     others[SCORES] = Trio(**scores)
     evidence = assemble(plan, dataset, classes, subjects, timings, others)
     suites = measure(plan, evidence)
-    verdicts = judge(plan.contract, suites, file.audit.alpha, policy, only=plan.only)
-    outcome, code = overall(plan.contract, verdicts, suites)
-    summary = _summary(plan, dataset, classes, evidence)
-    identities = tuple(identity(role, one) for role, one in asked.items())
-    results = canonical(
-        Results(
-            name=file.audit.name,
-            only=plan.only,
-            seed=file.audit.seed,
-            alpha=file.audit.alpha,
-            versions=versions(),
-            inputs=_inputs(dataset, asked),
-            subjects=identities,
-            data=summary,
-            suites=suites,
-            contract=plan.contract,
-            policy=policy.name,
-            lock=plan.lock,
-            verdicts=verdicts,
-            outcome=outcome,
-            exit_code=int(code),
-            limitations=limitations(
-                contract=plan.contract,
-                verdicts=verdicts,
-                suites=suites,
-                data=summary,
-                subjects=identities,
-                written=file.card.limitations,
-                alpha=file.audit.alpha,
-            ),
-            card=CardText(**file.card.model_dump()),
-        )
+    measured = Results(
+        name=file.audit.name,
+        only=plan.only,
+        seed=file.audit.seed,
+        alpha=file.audit.alpha,
+        versions=versions(),
+        inputs=_inputs(dataset, asked),
+        subjects=tuple(identity(role, one) for role, one in asked.items()),
+        data=_summary(plan, dataset, classes, evidence),
+        suites=suites,
+        contract=plan.contract,
+        lock=plan.lock,
+        card=CardText(**file.card.model_dump()),
+        verdicts=(),
+        outcome=Outcome.NOT_EVALUABLE,
+        exit_code=int(ExitCode.UNDECIDED),
+        limitations=(),
     )
-    ran = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
-    predicted = {str(role): one.predicted + ran_off[role] for role, one in ran.items()} | timed
-    reused = {str(role): len(frame) - one.predicted for role, one in ran.items()}
+    results = canonical(decided(measured, policy))
+    running = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
+    predicted = {str(role): one.predicted + ran_off[role] for role, one in running.items()} | timed
+    reused = {str(role): len(frame) - one.predicted for role, one in running.items()}
     return Audited(
         results=results,
         dataset=dataset,

@@ -12,21 +12,21 @@ from pathlib import Path
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
 from kdaudit.data.dataset import Dataset, load
-from kdaudit.data.frame import row_digests
-from kdaudit.data.variants import changed
 from kdaudit.evidence.record import pending
 from kdaudit.evidence.store import Store
+from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.execute import Request, pairs_of, recipes, with_folders
+from kdaudit.further_evidence import wanted
 from kdaudit.governance.digest import file_digest
-from kdaudit.lock import held_to
+from kdaudit.lock.promise import held_to
 from kdaudit.models.adapter import Runnable
 from kdaudit.models.open import open_model
-from kdaudit.off_split import wanted
 from kdaudit.plan import Plan, make_plan
-from kdaudit.planning import ASSUMED, Shown, before
 from kdaudit.policies import policy_of
-from kdaudit.power_table import as_text as power_text
+from kdaudit.power.planning import ASSUMED, Shown, before
+from kdaudit.power.table import as_text as power_text
 from kdaudit.results import Need
+from kdaudit.subjects import question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def _line(one: Rows) -> str:
 def _subjects(
     plan: Plan, asked: AuditFile, dataset: Dataset, store: Store, name: str, stale: set[str]
 ) -> Iterator[Rows]:
-    needs = (Need(kind="predictions"), *wanted(plan, dataset))
+    needs = (PREDICTIONS, *wanted(plan, dataset))
     for role in ORDER:
         table: SubjectTable | None = getattr(asked, role)
         if table is None:
@@ -164,7 +164,7 @@ def _subjects(
         who = f"{role} {name}" if role == "student" and name else role
         for need in needs:
             split = need.split if need.variant == "as-is" else f"{need.split}, {need.variant},"
-            rows = len(dataset.frames[need.split])  # type: ignore[index]
+            rows = len(dataset.frames[need.split])
             model = str(table.distill or next(iter(table.options.values()), ""))
             # A model that is still to be trained has answered nothing.
             to_run = rows if table.distill in stale else _pending(role, plan, dataset, store, need)
@@ -175,13 +175,5 @@ def _pending(role: Subject, plan: Plan, dataset: Dataset, store: Store, need: Ne
     adapter = open_model(role, getattr(plan.file, role), plan.base).adapter
     if not isinstance(adapter, Runnable):
         return None
-    frame = dataset.frames[need.split]  # type: ignore[index]
-    inputs = changed(frame.inputs, need.variant, plan.file.data)
-    return pending(
-        adapter,
-        inputs,
-        row_digests(inputs, len(frame)),
-        split=need.split,
-        variant=need.variant,
-        store=store,
-    )
+    asked = question(adapter, dataset.frames[need.split], need, plan.file.data)
+    return pending(asked, store=store)

@@ -204,7 +204,7 @@ class Need:
     """Evidence a suite reads: one kind, on one split, as it is or through a variant."""
 
     kind: Literal["predictions", "scores", "timings", "generations", "likelihoods"]
-    split: str = "audit"
+    split: Literal["audit", "validation", "transfer"] = "audit"
     variant: str = "as-is"
     optional: bool = False
 
@@ -229,6 +229,32 @@ class Endpoint:
     better: Better
     keys: tuple[str, ...] = ()
     whole: bool = False
+
+    def finding(
+        self,
+        *,
+        where: Where = (),
+        student: Measurement,
+        teacher: Measurement,
+        baseline: Measurement,
+        difference: Measurement,
+        basis: Basis,
+        note: str = "",
+    ) -> Finding:
+        """What was measured of this endpoint at one address."""
+        return Finding(
+            code=self.code,
+            where=where,
+            metric=self.metric,
+            unit=self.unit,
+            better=self.better,
+            student=student,
+            teacher=teacher,
+            baseline=baseline,
+            difference=difference,
+            basis=basis,
+            note=note,
+        )
 
 
 class Suite(Protocol):
@@ -258,6 +284,15 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
     NOT_EVALUABLE = "not_evaluable"
     ERROR = "error"
+
+
+WORST_FIRST = (
+    Outcome.ERROR,
+    Outcome.FAIL,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_EVALUABLE,
+    Outcome.PASS,
+)
 
 
 class Severity(StrEnum):

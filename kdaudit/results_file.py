@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from kdaudit.drilled import Drill
+from kdaudit.drill.drilled import Drill
 from kdaudit.errors import DamagedError
 from kdaudit.governance.digest import json_digest
 from kdaudit.lineage import Lineage
-from kdaudit.lock_file import LockFile
+from kdaudit.lock.file import LockFile
 from kdaudit.results import Check, Results
 from kdaudit.run import Run
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from kdaudit.drilled import Drill
+from kdaudit.drill.drilled import Drill
 from kdaudit.lineage import Lineage
 from kdaudit.results import FORBID
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.drilled import Drill
+from kdaudit.drill.drilled import Drill
 from kdaudit.errors import DamagedError, DataError, writing
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions, RowScores
 from kdaudit.evidence.store import write_atomically
-from kdaudit.evidence.view import Evidence, Role
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Role
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.predictions import SCORE
 from kdaudit.pipeline import Audited
-from kdaudit.results import Need, Results
+from kdaudit.results import Results
 from kdaudit.results_file import canonical, dump, load
 from kdaudit.run import Run
 from kdaudit.stored import verified
@@ -191,7 +191,7 @@ def _in_words(name: str, only: str | None) -> str:
 
 def _with_validation(table: pa.Table, validation: Evidence | None, role: Role) -> pa.Table:
     """The table with the answers to validation rows, on which a temperature was fitted."""
-    subject = None if validation is None else validation[Need(kind="predictions")].of(role)
+    subject = None if validation is None else validation[PREDICTIONS].of(role)
     if validation is None or not isinstance(subject, Predictions):
         return table
     columns = {"id": pa.array(validation.rows.ids, pa.string()), **answer_columns(subject)}

@@ -17,9 +17,9 @@ def schema_of(name: str) -> dict[str, Any]:
     """
     from kdaudit.data.audit_file import AuditFile
     from kdaudit.distill.recipe import Recipe
-    from kdaudit.drilled import Drill
+    from kdaudit.drill.drilled import Drill
     from kdaudit.lineage import Lineage
-    from kdaudit.lock_file import LockFile
+    from kdaudit.lock.file import LockFile
     from kdaudit.models.folder import Manifest
     from kdaudit.results import Results
     from kdaudit.results_file import schema

@@ -8,18 +8,11 @@ from kdaudit.data.audit_file import AuditFile
 from kdaudit.errors import ConfigError, ExitCode, KdauditError, unknown
 from kdaudit.estimate import Estimate
 from kdaudit.printed import printed
-from kdaudit.results import Check, Limit, Outcome, Results, Severity, Verdict, address
+from kdaudit.results import WORST_FIRST, Check, Limit, Outcome, Results, Severity, Verdict, address
 from kdaudit.results_file import dump
 
 STOPPED = {ExitCode.BAD_INPUT: "BAD INPUT", ExitCode.DAMAGED: "DAMAGED"}
 WRITTEN = (".html", ".json", ".md", ".parquet", ".toml", ".xml")
-WORST_FIRST = (
-    Outcome.ERROR,
-    Outcome.FAIL,
-    Outcome.INCONCLUSIVE,
-    Outcome.NOT_EVALUABLE,
-    Outcome.PASS,
-)
 
 
 def pairs(file: AuditFile, student: str | None = None) -> dict[str, AuditFile]:

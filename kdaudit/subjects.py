@@ -16,9 +16,10 @@ from kdaudit.errors import DataError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
 from kdaudit.evidence.kinds import Floats, Predictions, RowScores
-from kdaudit.evidence.record import record
+from kdaudit.evidence.record import Question, record
 from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
+from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Adapter, Runnable
 from kdaudit.models.folder import ModelFolder, read_lineage
@@ -27,8 +28,6 @@ from kdaudit.plan import Plan
 from kdaudit.progress import Advance
 from kdaudit.results import Need
 from kdaudit.results import Subject as Identity
-
-PREDICTIONS = Need(kind="predictions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +85,7 @@ def ask(
         ModelError: for a model that does not answer as it should.
     """
     data, table = plan.file.data, getattr(plan.file, role)
-    frame = dataset.frames[need.split]  # type: ignore[index]
+    frame = dataset.frames[need.split]
     who = f"[{role}] {opened.name}"
     adapter = opened.adapter
     if isinstance(adapter, Runnable):
@@ -94,16 +93,7 @@ def ask(
             raise DataError(f"{who}: a model can only be run from an audit file")
         if not frame.inputs:
             raise DataError(f"{who}: name the columns the model is shown as `inputs` under [data]")
-        inputs = changed(frame.inputs, need.variant, data)
-        recording = record(
-            adapter,
-            inputs,
-            row_digests(inputs, len(frame)),
-            split=need.split,
-            variant=need.variant,
-            store=store,
-            progress=progress,
-        )
+        recording = record(question(adapter, frame, need, data), store=store, progress=progress)
         probabilities, _ = align.probabilities_of(recording.values, recording.space, who)
         return Asked(
             table=table,
@@ -137,6 +127,18 @@ def ask(
     )
 
 
+def question(model: Runnable, frame: Frame, need: Need, data: DataTable) -> Question:
+    """What a need asks a model on this machine."""
+    inputs = changed(frame.inputs, need.variant, data)
+    return Question(
+        model=model,
+        columns=inputs,
+        rows=row_digests(inputs, len(frame)),
+        split=need.split,
+        variant=need.variant,
+    )
+
+
 def agree(
     asked: Mapping[Subject, Asked], frame: Frame, data: DataTable
 ) -> tuple[tuple[str, ...], dict[Subject, Predictions | NotMeasured]]:
@@ -153,7 +155,7 @@ def agree(
     )
     for role, one in asked.items():
         if not one.answers:
-            everyone[role] = NotMeasured(f"{one.opened.name} holds scores per row, not answers")
+            everyone[role] = scores_only(one)
     asked = {role: one for role, one in asked.items() if one.answers}
     if not asked:
         if not data.scores:
@@ -227,6 +229,11 @@ def scored(
             }
         )
     return everyone
+
+
+def scores_only(one: Asked) -> NotMeasured:
+    """Why a subject without answers has no predictions."""
+    return NotMeasured(f"{one.opened.name} holds scores per row, not answers")
 
 
 def aligned(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kdaudit import tables
 from kdaudit.drill.derive import harms_of
 from kdaudit.drill.drill import drill, trials_for
+from kdaudit.drill.drilled import Drill, Omitted, Planted, closing, in_words
 from kdaudit.drill.harms import (
     AccuracyLoss,
     Amplification,
@@ -25,7 +26,6 @@ from kdaudit.drill.harms import (
     sharpening,
 )
 from kdaudit.drill.sample import Sample
-from kdaudit.drilled import Drill, Omitted, Planted, closing, in_words
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Predictions

@@ -82,7 +82,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     # Reports: the core's types only.
     "kdaudit_reports": {
-        "kdaudit.drilled",
+        "kdaudit.drill.drilled",
         "kdaudit.errors",
         "kdaudit.estimate",
         "kdaudit.lineage",
@@ -98,8 +98,8 @@ ALLOWED: dict[str, set[str]] = {
     "kdaudit.governance": {"kdaudit.errors", "kdaudit.governance"},
     "kdaudit.results": {"kdaudit.errors", "kdaudit.estimate", "kdaudit.evidence.view"},
     "kdaudit.lineage": {"kdaudit.results"},
-    "kdaudit.drilled": {"kdaudit.estimate", "kdaudit.results"},
-    "kdaudit.run": {"kdaudit.drilled", "kdaudit.lineage", "kdaudit.results"},
+    "kdaudit.drill.drilled": {"kdaudit.estimate", "kdaudit.results"},
+    "kdaudit.run": {"kdaudit.drill.drilled", "kdaudit.lineage", "kdaudit.results"},
     "kdaudit.basis": {"kdaudit.estimate", "kdaudit.results", "kdaudit.stats"},
     "kdaudit.claims": {
         "kdaudit.basis",
@@ -125,7 +125,7 @@ ALLOWED: dict[str, set[str]] = {
     "kdaudit.drill": {
         "kdaudit.contract",
         "kdaudit.drill",
-        "kdaudit.drilled",
+        "kdaudit.drill.drilled",
         "kdaudit.errors",
         "kdaudit.estimate",
         "kdaudit.evidence.kinds",

@@ -11,7 +11,7 @@ from scipy.stats import binom, multinomial
 
 from kdaudit.contract import decide
 from kdaudit.estimate import Estimate
-from kdaudit.power import Reach, reaches
+from kdaudit.power.checks import Reach, reaches
 from kdaudit.results import Better, Check, Finding, Fixed, Limit, Means, Outcome, SuiteResult, Table
 from kdaudit.stats.exact_power import exact_power
 from kdaudit.stats.exact_retention import kept_power, lost_power, rates, required_n_kept

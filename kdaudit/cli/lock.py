@@ -18,7 +18,7 @@ def lock(
     ] = None,
 ) -> None:
     """Lock contract, data, seed and options; `run --lock FILE` refuses whatever changed since."""
-    from kdaudit.lock import lock as write_down
+    from kdaudit.lock.promise import lock as write_down
 
     path = out or audit.parent / "lock.json"
     locked = write_down(audit, path)

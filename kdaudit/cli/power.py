@@ -29,9 +29,9 @@ def power(
     Of an audit file before any model runs: from the rows, at assumed shares of differing answers.
     Of a run folder: at what was seen.
     """
-    from kdaudit.planning import power_of
-    from kdaudit.power_table import as_json as listed
-    from kdaudit.power_table import as_text
+    from kdaudit.power.planning import power_of
+    from kdaudit.power.table import as_json as listed
+    from kdaudit.power.table import as_text
 
     shown, alpha = power_of(target, tuple(discordance or ()))
     say((listed if as_json else as_text)(shown, alpha), newline=False)

@@ -16,7 +16,7 @@ from kdaudit.data.frame import Frame
 from kdaudit.errors import DataError, examples
 from kdaudit.evidence.align import probabilities_of
 from kdaudit.evidence.kinds import Floats
-from kdaudit.evidence.record import record
+from kdaudit.evidence.record import Question, record
 from kdaudit.evidence.store import Store
 from kdaudit.models.adapter import Adapter, Answers, Runnable
 from kdaudit.progress import Advance
@@ -67,9 +67,8 @@ class Teacher:
         """
         if isinstance(self.adapter, Runnable):
             rows = frame.rows()
-            recording = record(
-                self.adapter, frame.inputs, rows, split=split, store=store, progress=advance
-            )
+            question = Question(model=self.adapter, columns=frame.inputs, rows=rows, split=split)
+            recording = record(question, store=store, progress=advance)
             values, _ = probabilities_of(recording.values, recording.space, self.name)
             found = by_content(recording.rows, values, rows)
             classes, evidence = recording.classes, recording.digest

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kdaudit.drill.drilled import Omitted
 from kdaudit.drill.harms import (
-    PREDICTIONS,
     SURE,
     AccuracyLoss,
     Amplification,
@@ -17,10 +17,9 @@ from kdaudit.drill.harms import (
     inside,
     sharpening,
 )
-from kdaudit.drilled import Omitted
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Predictions
-from kdaudit.evidence.view import Evidence, Rows
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows
 from kdaudit.results import Where
 
 SIZES = (0.05, 0.10)

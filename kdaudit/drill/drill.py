@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from kdaudit.contract import judge, overall
 from kdaudit.drill.derive import harms_of
+from kdaudit.drill.drilled import Drill, Planted, Sighting
 from kdaudit.drill.harms import Harm
 from kdaudit.drill.sample import Sample
-from kdaudit.drilled import Drill, Planted, Sighting
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.view import Evidence, Streams

@@ -16,10 +16,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.results import Need, Where
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows
+from kdaudit.results import Where
 
-PREDICTIONS = Need(kind="predictions")
 SURE = 0.99  # confidence of a claim that was an abstention
 
 

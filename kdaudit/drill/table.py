@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kdaudit.drilled import Drill, Planted, chance, closing, in_words
+from kdaudit.drill.drilled import Drill, Planted, chance, closing, in_words
 from kdaudit.printed import printed
 
 HEAD = ("harm", "rows", "shown", "held back", "noticed most by")

@@ -4,8 +4,7 @@ import numpy as np
 
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Evidence
-from kdaudit.results import Need
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 
 # A student that hardly ever errs where the model it learnt from often does has seen the labels.
 NEARLY, FEWEST = 0.005, 20
@@ -21,7 +20,7 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
         return NotMeasured(
             f"every audited row has the label {only!r}; one class says nothing of the others"
         )
-    trio = evidence[Need(kind="predictions")]
+    trio = evidence[PREDICTIONS]
     for role, subject in (("teacher", trio.teacher), ("student", trio.student)):
         if isinstance(subject, Predictions):
             answered = subject.valid

@@ -39,24 +39,40 @@ class Recording:
     computed: int
 
 
-def record(
-    model: Runnable,
-    columns: Columns,
-    rows: npt.NDArray[np.object_],
-    *,
-    split: str,
-    variant: str = "as-is",
-    store: Store,
-    progress: Progress = lambda _: None,
-) -> Recording:
-    """Ask ``model`` every row once, unless the store already holds the answers.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """What one model is asked.
 
-    Args:
+    Attributes:
         model: the model.
         columns: (N,) input arrays by name.
-        rows: (N,) content digests of those inputs, from `kdaudit.data.frame.Frame.rows`.
+        rows: (N,) content digests of those inputs, from `kdaudit.data.frame.row_digests`.
         split: name of the split; part of the key, so that audit evidence is never training data.
         variant: how the rows were changed; part of the key.
+    """
+
+    model: Runnable
+    columns: Columns
+    rows: npt.NDArray[np.object_]
+    split: str
+    variant: str = "as-is"
+
+    def key(self) -> dict[str, object]:
+        """Everything the answers depend on."""
+        return {
+            "model": dict(self.model.identity()),
+            "inputs": json_digest([list(self.columns), [row.hex() for row in self.rows.tolist()]]),
+            "split": self.split,
+            "variant": self.variant,
+            "classes": list(self.model.classes),
+        }
+
+
+def record(question: Question, *, store: Store, progress: Progress = lambda _: None) -> Recording:
+    """Ask a model every row once, unless the store already holds the answers.
+
+    Args:
+        question: the model and the rows.
         store: where parts are kept.
         progress: called with the number of rows done since the last call.
 
@@ -64,7 +80,8 @@ def record(
         ModelError: if the model answers in another shape than (rows, classes).
         DamagedError: if stored parts are not what was written.
     """
-    entry = store.entry("predictions", _key(model, columns, rows, split, variant))
+    model, columns, rows = question.model, question.columns, question.rows
+    entry = store.entry("predictions", question.key())
     parts = max(1, -(-len(rows) // PART_ROWS))
     computed = 0
     if not entry.sealed:
@@ -82,34 +99,15 @@ def record(
     return _read(entry, rows, model.classes, computed)
 
 
-def pending(
-    model: Runnable,
-    columns: Columns,
-    rows: npt.NDArray[np.object_],
-    *,
-    split: str,
-    variant: str = "as-is",
-    store: Store,
-) -> int:
+def pending(question: Question, *, store: Store) -> int:
     """On how many rows `record` would run the model; nothing is run or written."""
-    entry = store.look("predictions", _key(model, columns, rows, split, variant))
+    rows = question.rows
+    entry = store.look("predictions", question.key())
     if entry.sealed:
         return 0
     parts = range(max(1, -(-len(rows) // PART_ROWS)))
     there = sum(min(PART_ROWS, len(rows) - n * PART_ROWS) for n in parts if entry.has(n))
     return len(rows) - there
-
-
-def _key(
-    model: Runnable, columns: Columns, rows: npt.NDArray[np.object_], split: str, variant: str
-) -> dict[str, object]:
-    return {
-        "model": dict(model.identity()),
-        "inputs": json_digest([list(columns), [row.hex() for row in rows.tolist()]]),
-        "split": split,
-        "variant": variant,
-        "classes": list(model.classes),
-    }
 
 
 def _ask(

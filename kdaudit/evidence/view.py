@@ -16,6 +16,8 @@ from kdaudit.stats.random import stream
 Role = Literal["student", "teacher", "baseline"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "baseline")
 Kind = Predictions | RowScores | Timings
+PREDICTIONS = Need(kind="predictions")  # on the audited rows, as they are
+SCORES = Need(kind="scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from kdaudit.estimate import Estimate
-from kdaudit.results import Check, Limit, Outcome, Results, Severity, Verdict
+from kdaudit.results import WORST_FIRST, Check, Limit, Outcome, Results, Severity, Verdict
 from kdaudit_reports import limits, words
 from kdaudit_reports.advice import TEACHER, next_step
 from kdaudit_reports.held import allowed, is_floor, measured_text, pictures, quantity
@@ -106,13 +106,13 @@ def outcome_of(verdicts: list[Verdict]) -> Outcome:
     """The outcome of a check: its worst member, small ones that only became limitations aside."""
     told = [v for v in verdicts if v.outcome is not Outcome.NOT_EVALUABLE or v.blocks] or verdicts
     outcomes = {verdict.outcome for verdict in told}
-    return next((o for o in words.WORST_FIRST if o in outcomes), Outcome.NOT_EVALUABLE)
+    return next((o for o in WORST_FIRST if o in outcomes), Outcome.NOT_EVALUABLE)
 
 
 def tally(verdicts: list[Verdict]) -> str:
     """Outcomes counted, worst first: ``1 failed, 3 passed``."""
     counts = Counter(verdict.outcome for verdict in verdicts)
-    return ", ".join(f"{counts[o]:,} {words.COUNTED[o]}" for o in words.WORST_FIRST if counts[o])
+    return ", ".join(f"{counts[o]:,} {words.COUNTED[o]}" for o in WORST_FIRST if counts[o])
 
 
 def _clause(
@@ -120,9 +120,7 @@ def _clause(
 ) -> Clause:
     finding = index.example(check.code)
     outcome = outcome_of(verdicts)
-    ranked = sorted(
-        verdicts, key=lambda v: (words.WORST_FIRST.index(v.outcome), -_beyond(check, v))
-    )
+    ranked = sorted(verdicts, key=lambda v: (WORST_FIRST.index(v.outcome), -_beyond(check, v)))
     drawn = pictures(f"c{number + 1}", check, ranked[:DRAWN], finding)
     lines = [
         _line(check, verdict, index, (k < DRAWN, drawn[k] if k < DRAWN else None))

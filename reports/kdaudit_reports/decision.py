@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kdaudit.errors import ExitCode
-from kdaudit.results import Outcome, Results
+from kdaudit.results import WORST_FIRST, Outcome, Results
 from kdaudit_reports import words
 from kdaudit_reports.contract import Clause, Line
 from kdaudit_reports.index import Index
@@ -50,7 +50,7 @@ def decision(results: Results, clauses: Sequence[Clause], index: Index) -> Decis
     """Say what the exit code says, and why."""
     clauses = [clause for clause in clauses if not _waits(results, clause)]
     blocking = [clause for clause in clauses if clause.blocking]
-    ranked = sorted(blocking, key=lambda clause: words.WORST_FIRST.index(clause.outcome))
+    ranked = sorted(blocking, key=lambda clause: WORST_FIRST.index(clause.outcome))
     unmet = [clause for clause in ranked if clause.outcome is not Outcome.PASS]
     # Where all are met, what was met is the reason.
     reasons = [*_crashes(results, index), *map(_reason, unmet or ranked)]
@@ -112,7 +112,7 @@ def _detail(blocking: Sequence[Clause]) -> str:
     counts = Counter(clause.outcome for clause in blocking)
     told = [
         f"{counts[outcome]:,} {words.COUNTED[outcome]}"
-        for outcome in words.WORST_FIRST
+        for outcome in WORST_FIRST
         if counts[outcome]
     ]
     return f"Blocking checks: {', '.join(told)}." if told else "No check can block."

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kdaudit.drilled import Drill, Noticed, Planted, chance, closing, in_words
+from kdaudit.drill.drilled import Drill, Noticed, Planted, chance, closing, in_words
 from kdaudit.run import Run
 from kdaudit_reports.index import Index
 from kdaudit_reports.text import PROSE, line, plural, sentence

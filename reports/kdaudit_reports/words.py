@@ -13,13 +13,6 @@ OUTCOMES = {
 }
 
 # What stops a release is read first.
-WORST_FIRST = (
-    Outcome.ERROR,
-    Outcome.FAIL,
-    Outcome.INCONCLUSIVE,
-    Outcome.NOT_EVALUABLE,
-    Outcome.PASS,
-)
 
 COUNTED = {
     Outcome.PASS: "passed",

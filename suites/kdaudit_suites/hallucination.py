@@ -32,7 +32,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Streams
 from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult
 
@@ -45,7 +45,6 @@ HAL003 = Endpoint(
     better=Better.LOWER,
 )
 
-PREDICTIONS = Need(kind="predictions")
 STATES = ("correct", "incorrect", "not attempted")
 
 

@@ -137,12 +137,8 @@ class Latency:
         self, timings: Timings, p: float, level: float, streams: Streams, noise: Noise
     ) -> Finding:
         rng = streams.at(address(LAT002.code, _where(p)))
-        return Finding(
-            code=LAT002.code,
+        return LAT002.finding(
             where=_where(p),
-            metric=LAT002.metric,
-            unit=LAT002.unit,
-            better=LAT002.better,
             student=latency(timings.student, p / 100, level),
             teacher=latency(timings.teacher, p / 100, level),
             baseline=NotMeasured("only teacher and student are timed"),
@@ -173,11 +169,7 @@ def speed_up(timings: Timings, level: float) -> Finding:
         unknown=(0.0,),
         scale="log",
     )
-    return Finding(
-        code=LAT001.code,
-        metric=LAT001.metric,
-        unit=LAT001.unit,
-        better=LAT001.better,
+    return LAT001.finding(
         student=own(basis, "student", level),
         teacher=OF_PAIR,
         baseline=OF_PAIR,
@@ -224,11 +216,7 @@ def weight(timings: Timings, endpoint: Endpoint) -> Finding:
             else counted(float(value), 1, method)
         )
     student, teacher = values["student"], values["teacher"]
-    return Finding(
-        code=endpoint.code,
-        metric=endpoint.metric,
-        unit=endpoint.unit,
-        better=endpoint.better,
+    return endpoint.finding(
         student=student,
         teacher=teacher,
         baseline=values["baseline"],

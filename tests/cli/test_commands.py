@@ -10,6 +10,7 @@ import pytest
 from kdaudit import registry
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.schemas import NAMES, schema_of
+from tests.cli import tiny
 
 Run = Callable[..., Any]
 
@@ -56,29 +57,9 @@ def test_a_file_to_start_from_is_a_valid_one_and_is_never_written_over(
     assert (nowhere.code, "cannot be written" in nowhere.err) == (2, True)
 
 
-DATA = "id,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(100))
-ANSWERS = "id,prediction\n" + "".join(f"{i},{'ab'[(i % 2) ^ (i < 3)]}\n" for i in range(100))
-AUDIT = """
-[audit]
-name = "a"
-[data]
-path = "d.csv"
-label = "label"
-[teacher]
-predictions = "p.csv"
-[student]
-predictions = "p.csv"
-[[contract]]
-check = "ACC001"
-margin = 0.1
-"""
-
-
 @pytest.fixture
 def audited(tmp_path: Path, kdaudit: Run) -> Path:
-    for name, text in (("d.csv", DATA), ("p.csv", ANSWERS), ("audit.toml", AUDIT)):
-        (tmp_path / name).write_text(text, "utf-8")
-    assert kdaudit("run", tmp_path / "audit.toml").code == 0
+    assert kdaudit("run", tiny.write(tmp_path, "margin = 0.1", wrong=3)).code == 0
     return tmp_path / "kdaudit-out" / "a"
 
 

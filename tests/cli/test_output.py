@@ -10,28 +10,12 @@ from typing import Any
 
 import pytest
 
-DATA = "id,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(100))
-ANSWERS = "id,prediction\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(100))
-AUDIT = """
-[audit]
-name = "a"
-[data]
-path = "d.csv"
-label = "label"
-[teacher]
-predictions = "p.csv"
-[student]
-predictions = "p.csv"
-[[contract]]
-check = "ACC001"
-at_least = 0.999
-"""
+from tests.cli import tiny
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in (("d.csv", DATA), ("p.csv", ANSWERS), ("audit.toml", AUDIT)):
-        (tmp_path / name).write_text(text, "utf-8")
+    tiny.write(tmp_path, "at_least = 0.999")
     return tmp_path
 
 

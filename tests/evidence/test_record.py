@@ -11,7 +11,7 @@ import pytest
 from kdaudit.data.frame import row_digests
 from kdaudit.errors import DamagedError, ModelError
 from kdaudit.evidence import record as module
-from kdaudit.evidence.record import Recording, record
+from kdaudit.evidence.record import Question, Recording, record
 from kdaudit.evidence.store import Store
 from kdaudit.models.adapter import Columns, Outputs, Runnable, Space
 
@@ -62,7 +62,8 @@ def ask(
 ) -> Recording:
     columns = {"x": np.arange(50.0) if x is None else np.asarray(x, dtype=np.float64)}
     rows = row_digests(columns, len(columns["x"]))
-    return record(model, columns, rows, split=split, store=Store(store))
+    question = Question(model=model, columns=columns, rows=rows, split=split)
+    return record(question, store=Store(store))
 
 
 def test_the_fake_is_a_model() -> None:

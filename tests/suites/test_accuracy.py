@@ -15,6 +15,7 @@ from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Finding, Fixed, Means, SuiteResult, Table
 from kdaudit_suites.accuracy import Accuracy
+from tests.suites.measured import finding
 
 Make = Callable[..., Evidence]
 
@@ -27,11 +28,6 @@ BASELINE = [0] * 20  # right on 13 rows: the first 10 and the three where only t
 
 def run(evidence: Evidence) -> SuiteResult:
     return Accuracy().run(evidence, Streams(0))
-
-
-def finding(result: SuiteResult, address: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == address]
-    return found
 
 
 def value(measured: object) -> float:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
 from kdaudit.claims import Claim, claim_worse
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Finding, Fixed, SuiteResult
 from kdaudit.stats.calibration_error import (
@@ -16,6 +16,8 @@ from kdaudit.stats.calibration_error import (
     equal_mass_bins,
 )
 from kdaudit_suites.calibration import Calibration
+from tests.suites.calibrating import draw
+from tests.suites.measured import estimate, finding
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
@@ -25,26 +27,9 @@ def run(evidence: Evidence, **options: Any) -> SuiteResult:
     return Calibration(**({"replicates": 200} | options)).run(evidence, Streams(7))
 
 
-def finding(result: SuiteResult, code: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == code]
-    return found
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
-
-
 def reason(found: Finding) -> str:
     assert isinstance(found.basis, NotMeasured), found.basis
     return found.basis.reason
-
-
-def draw(seed: int, n: int = 400, classes: int = 2) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(seed)
-    student, teacher = rng.dirichlet(np.ones(classes), (2, n))
-    label = np.array([rng.choice(classes, p=p) for p in teacher])
-    return label, student, teacher
 
 
 def test_brier_by_hand(evidence: Make) -> None:

@@ -6,40 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.estimate import Estimate
-from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Finding, SuiteResult
+from kdaudit.evidence.view import Evidence
 from kdaudit.stats.calibration_error import (
     equal_mass_bins,
     equal_width_bins,
     expected_calibration_error,
     reliability,
 )
-from kdaudit_suites.calibration import Calibration
+from tests.suites.calibrating import draw, run
+from tests.suites.measured import estimate, finding
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
-
-
-def run(evidence: Evidence) -> SuiteResult:
-    return Calibration(replicates=200).run(evidence, Streams(7))
-
-
-def finding(result: SuiteResult, address: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == address]
-    return found
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
-
-
-def draw(seed: int, n: int = 400, classes: int = 2) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(seed)
-    student, teacher = rng.dirichlet(np.ones(classes), (2, n))
-    label = np.array([rng.choice(classes, p=p) for p in teacher])
-    return label, student, teacher
 
 
 def test_plug_in_errors_are_shown_and_nothing_can_be_checked_by_them(evidence: Make) -> None:

@@ -6,29 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.estimate import Measurement, NotMeasured
+from kdaudit.evidence.view import Evidence
 from kdaudit.measure import Score, mean_finding
-from kdaudit.results import Better, Finding, SuiteResult
-from kdaudit_suites.calibration import Calibration
+from kdaudit.results import Better
 from kdaudit_suites.calibration.endpoints import CAL003
+from tests.suites.calibrating import run
+from tests.suites.measured import estimate, finding
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
-
-
-def run(evidence: Evidence) -> SuiteResult:
-    return Calibration(replicates=200).run(evidence, Streams(7))
-
-
-def finding(result: SuiteResult, address: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == address]
-    return found
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def over_confident_for(women: Array, seed: int = 0) -> tuple[Array, Array, Array]:

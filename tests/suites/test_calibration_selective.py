@@ -6,32 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Finding, Means, SuiteResult
+from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.view import Evidence
+from kdaudit.results import Means
 from kdaudit.stats.levels import levels
 from kdaudit.stats.selective import generalized_risk
-from kdaudit_suites.calibration import Calibration
 from kdaudit_suites.calibration.answered import answered
 from kdaudit_suites.calibration.answers import subjects_of
 from kdaudit_suites.calibration.selective import selective_finding
+from tests.suites.calibrating import run
+from tests.suites.measured import estimate, finding
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
-
-
-def run(evidence: Evidence) -> SuiteResult:
-    return Calibration(replicates=200).run(evidence, Streams(7))
-
-
-def finding(result: SuiteResult, address: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == address]
-    return found
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def pair(seed: int, n: int, noise: float = 1.0) -> tuple[Array, Array, Array]:

@@ -8,28 +8,16 @@ import numpy as np
 import pytest
 
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Finding, Need, SuiteResult
+from kdaudit.evidence.view import Evidence
+from kdaudit.results import Need
 from kdaudit.stats.brier import brier
 from kdaudit.stats.temperature import fit_temperature
 from kdaudit_suites.calibration import Calibration
+from tests.suites.calibrating import run
+from tests.suites.measured import estimate, finding
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
-
-
-def run(evidence: Evidence) -> SuiteResult:
-    return Calibration(replicates=200).run(evidence, Streams(7))
-
-
-def finding(result: SuiteResult, address: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == address]
-    return found
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def sharpened(seed: int, n: int, student: float, shift: float = 0.0) -> tuple[Array, Array, Array]:

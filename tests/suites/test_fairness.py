@@ -15,13 +15,14 @@ from fairlearn.metrics import (
 from sklearn.metrics import accuracy_score
 
 from kdaudit.basis import own
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Better, Finding, Means, Need, SuiteResult
 from kdaudit_suites.fairness import Fairness
 from kdaudit_suites.fairness.contrasts import crossings
 from kdaudit_suites.fairness.rates import group_rates
+from tests.suites.measured import estimate, findings
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
@@ -30,15 +31,6 @@ PREDICTIONS = Need(kind="predictions")
 
 def run(evidence: Evidence) -> SuiteResult:
     return Fairness().run(evidence, Streams(0))
-
-
-def findings(result: SuiteResult) -> dict[str, Finding]:
-    return {one.address: one for one in result.findings}
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def measured_contrasts(result: SuiteResult) -> list[Finding]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdaudit.claims import Claim, claim_own, claim_share
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Finding, Means, SuiteResult
 from kdaudit_suites.fairness import Fairness, packs
@@ -20,6 +20,7 @@ from kdaudit_suites.fairness.impact_table import impact_table
 from kdaudit_suites.fairness.packs import LL144
 from kdaudit_suites.fairness.scores import selected
 from kdaudit_suites.fairness.selections import selections
+from tests.suites.measured import estimate
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
@@ -54,11 +55,6 @@ def findings(made: Evidence) -> dict[str, Finding]:
     (crossing,) = crossings(made)
     sums = selections(made, crossing, scores, np.random.default_rng(0))
     return {one.address: one for one in impact_ratios(made, crossing, scores, sums)}
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 GROUP, TEACHER = chosen({"f": (30, 100), "m": (100, 200), "x": (16, 40)})

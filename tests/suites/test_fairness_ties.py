@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import Evidence, Streams, Trio
 from kdaudit.results import Finding, Means, Need, Table
@@ -17,15 +17,11 @@ from kdaudit_suites.fairness import Fairness
 from kdaudit_suites.fairness.amplification import amplification
 from kdaudit_suites.fairness.contrasts import crossings
 from kdaudit_suites.fairness.counterfactual import counterfactuals
+from tests.suites.measured import estimate
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]
 COUNTERFACTUAL = Need(kind="predictions", variant="counterfactual")
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def amplified(made: Evidence) -> Finding:

@@ -8,19 +8,15 @@ import pytest
 
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Finding, SuiteResult, Table
+from kdaudit.results import SuiteResult, Table
 from kdaudit_suites.hallucination import Hallucination
+from tests.suites.measured import finding
 
 Make = Callable[..., Evidence]
 
 
 def run(evidence: Evidence, **options: Any) -> SuiteResult:
     return Hallucination(**options).run(evidence, Streams(0))
-
-
-def finding(result: SuiteResult, code: str) -> Finding:
-    (found,) = [one for one in result.findings if one.address == code]
-    return found
 
 
 def value(measured: object) -> float:

@@ -13,6 +13,7 @@ from kdaudit.evidence.view import Evidence, Streams, Trio
 from kdaudit.registry import build_suite
 from kdaudit.results import Check, Finding, Fixed, Limit, Means, Need, Outcome, SuiteResult
 from kdaudit_suites.latency import Latency, latency
+from tests.suites.measured import estimate
 
 NEED = Need(kind="timings")
 Make = Callable[..., Evidence]
@@ -50,11 +51,6 @@ def run(evidence: Make) -> Callable[..., SuiteResult]:
 
 def at(result: SuiteResult, address: str) -> Finding:
     return next(finding for finding in result.findings if finding.address == address)
-
-
-def estimate(measured: Any) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 def test_the_speed_up_is_the_geometric_mean_ratio_with_a_t_interval_over_blocks(

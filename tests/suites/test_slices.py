@@ -7,25 +7,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import recall_score
 
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Finding, SuiteResult, Table
+from kdaudit.results import SuiteResult, Table
 from kdaudit_suites.slices import Slices
+from tests.suites.measured import estimate, findings
 
 Make = Callable[..., Evidence]
 
 
 def run(evidence: Evidence) -> SuiteResult:
     return Slices().run(evidence, Streams(0))
-
-
-def findings(result: SuiteResult) -> dict[str, Finding]:
-    return {one.address: one for one in result.findings}
-
-
-def estimate(measured: object) -> Estimate:
-    assert isinstance(measured, Estimate), measured
-    return measured
 
 
 CHANNEL = ["web"] * 4 + ["app"] * 3 + ["fax"] + [None] * 2

@@ -11,10 +11,19 @@ from scipy.stats import entropy, t
 
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Category, Derived, Evidence, Rows, Streams, Trio, crossed
+from kdaudit.evidence.view import (
+    PREDICTIONS,
+    Category,
+    Derived,
+    Evidence,
+    Rows,
+    Streams,
+    Trio,
+    crossed,
+)
 from kdaudit.results import Figure, SuiteResult
 from kdaudit.stats.means import joint_means
-from kdaudit_suites.slices import PREDICTIONS, SLC001, Slices
+from kdaudit_suites.slices import SLC001, Slices
 from kdaudit_suites.slices.harm import Harm, harm_of
 from kdaudit_suites.slices.together import Together, together
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Category, Evidence, Rows, Streams, Trio
+from kdaudit.evidence.view import PREDICTIONS, Category, Evidence, Rows, Streams, Trio
 from kdaudit.results import Figure, SuiteResult, Table
-from kdaudit_suites.slices import PREDICTIONS, Slices
+from kdaudit_suites.slices import Slices
 from kdaudit_suites.slices.collapse import collapse, members
 from kdaudit_suites.slices.discovery import COLUMNS
 from kdaudit_suites.slices.halves import searched

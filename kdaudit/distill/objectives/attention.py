@@ -17,12 +17,8 @@ from kdaudit.distill.objectives.objective import Forward, Objective
 from kdaudit.distill.sources import Batch
 
 
-class ActivationMaps(Objective):
-    """Where layers are active (Zagoruyko and Komodakis 2017, §3.1).
-
-    A layer's map a(p) is the sum of its squared activations at position p; maps are compared by
-    shape, each divided by its norm, so layers may differ in channels.
-    """
+class _Attention(Objective):
+    """What is compared layer by layer, at positions that hold no padding."""
 
     def __init__(self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None) -> None:
         super().__init__()
@@ -31,6 +27,17 @@ class ActivationMaps(Objective):
         self.pairs = pairs
         self.padding = padding
         self.watches = watches(pairs)
+
+
+class ActivationMaps(_Attention):
+    """Where layers are active (Zagoruyko and Komodakis 2017, §3.1).
+
+    A layer's map a(p) is the sum of its squared activations at position p; maps are compared by
+    shape, each divided by its norm, so layers may differ in channels.
+    """
+
+    def __init__(self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None) -> None:
+        super().__init__(weight=weight, pairs=pairs, padding=padding)
         self.formula = (
             f"{weight!r}·mean_rows(mean_layers(Σ_p (a_student(p)/‖a_student‖ - "
             f"a_teacher(p)/‖a_teacher‖)²)), a(p) = Σ_d h(p, d)², {_said(pairs, padding)}"
@@ -52,19 +59,14 @@ class ActivationMaps(Objective):
         return normalize(energy, dim=1)
 
 
-class AttentionWeights(Objective):
+class AttentionWeights(_Attention):
     """What each position attends to: KL of the teacher's attention, averaged over its heads.
 
     Averaged, because student and teacher may differ in heads; the mean of distributions is one.
     """
 
     def __init__(self, *, weight: float, pairs: Sequence[Pair], padding: int | None = None) -> None:
-        super().__init__()
-        self.name = "attention"
-        self.weight = weight
-        self.pairs = pairs
-        self.padding = padding
-        self.watches = watches(pairs)
+        super().__init__(weight=weight, pairs=pairs, padding=padding)
         self.formula = (
             f"{weight!r}·mean_rows(mean_layers(mean_positions(Σ_k a_teacher(k)·"
             "(log a_teacher(k) - log a_student(k)) - a_teacher(k) + a_student(k)))), "

@@ -53,8 +53,8 @@ import numpy as np
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.kinds import Bools, Predictions, RowScores
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.kinds import Predictions, RowScores
+from kdaudit.evidence.view import PREDICTIONS, SCORES, Evidence, Streams
 from kdaudit.measure import (
     Score,
     Scores,
@@ -108,9 +108,6 @@ ACC010 = Endpoint(
     keys=("metric",),
 )
 
-PREDICTIONS = Need(kind="predictions")
-SCORES = Need(kind="scores", optional=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -135,7 +132,7 @@ class Accuracy:
 
     def needs(self) -> tuple[Need, ...]:
         """Predictions on the audit split, and scores where they are declared."""
-        return (PREDICTIONS, SCORES)
+        return (PREDICTIONS, replace(SCORES, optional=True))
 
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
@@ -229,11 +226,7 @@ def _invalid(evidence: Evidence) -> Finding:
         count if isinstance(count, NotMeasured) else counted(count / total, total)
         for count in bad.values()
     )
-    return Finding(
-        code=ACC003.code,
-        metric=ACC003.metric,
-        unit=ACC003.unit,
-        better=ACC003.better,
+    return ACC003.finding(
         student=student,
         teacher=teacher,
         baseline=baseline,
@@ -271,15 +264,11 @@ def _flips(evidence: Evidence, scores: Scores) -> list[Finding]:
             if who == "teacher":
                 findings.append(not_measured(ACC002, where, reference.reason))
         else:
-            flips = _right(reference, missing=True) & ~_right(student, missing=False)
+            flips = reference.right(missing=True) & ~student.right(missing=False)
             findings.append(
                 share_of_rows(ACC002, evidence, flips, where, of_pair="a flip is of the pair")
             )
     return findings
-
-
-def _right(score: Score, *, missing: bool) -> Bools:
-    return np.where(score.valid, score.values, missing).astype(np.bool_)
 
 
 def _second_opinion(table: Table, level: float) -> str:
@@ -296,7 +285,7 @@ def _matrix(scores: Scores) -> tuple[Figure, ...]:
     student, teacher = scores["student"], scores["teacher"]
     if isinstance(student, NotMeasured) or isinstance(teacher, NotMeasured):
         return ()
-    down, across = _right(teacher, missing=True), _right(student, missing=False)
+    down, across = teacher.right(missing=True), student.right(missing=False)
     return (
         Figure(
             name="flips",

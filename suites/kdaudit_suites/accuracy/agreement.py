@@ -1,11 +1,9 @@
 """How often the student answers as the teacher does, where the teacher is right and wrong."""
 
 from kdaudit.evidence.kinds import Bools, Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
-from kdaudit.results import Endpoint, Finding, Need, Where
-
-PREDICTIONS = Need(kind="predictions")
+from kdaudit.results import Endpoint, Finding, Where
 
 
 def same_answers(student: Predictions, teacher: Predictions) -> Bools:

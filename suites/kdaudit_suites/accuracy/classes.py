@@ -3,11 +3,10 @@
 import numpy as np
 
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import Scores, ends, mean_findings
-from kdaudit.results import Better, Endpoint, Figure, Need
+from kdaudit.results import Better, Endpoint, Figure
 
-PREDICTIONS = Need(kind="predictions")
 SHARE = Endpoint(code="class", metric="share", unit="share of rows", better=Better.HIGHER)
 
 

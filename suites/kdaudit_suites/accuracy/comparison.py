@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kdaudit.basis import Subject
 from kdaudit.claims import Claim, claim_share
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import FEWEST_CLUSTERS, Score, Scores, mean_finding
-from kdaudit.results import Better, Endpoint, Figure, Finding, Need
+from kdaudit.results import Better, Endpoint, Figure, Finding
 from kdaudit.stats.chance_agreement import chance_agreement
 from kdaudit.stats.delta import delta_interval, fieller_interval
 from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.means import JointMeans, joint_means
 
-PREDICTIONS = Need(kind="predictions")
 SHARE = Endpoint(code="share", metric="share", unit="share of rows", better=Better.HIGHER)
 PAIR = NotMeasured("of the pair")
 TOO_FEW = NotMeasured(f"fewer than {FEWEST_CLUSTERS} independent units")
@@ -30,7 +30,7 @@ def comparison(
         return ()
     measured = [
         *_kept(evidence, accuracy, above, scores),
-        *_flips(evidence, _right(student, missing=False), _right(teacher, missing=True)),
+        *_flips(evidence, student.right(missing=False), teacher.right(missing=True)),
         *_same_wrong(evidence),
         *_parts(evidence, scores),
     ]
@@ -67,9 +67,9 @@ def _kept(evidence: Evidence, accuracy: Finding, above: Finding, scores: Scores)
         return
     name = "gain over the baseline recovered, (S - B)/(T - B)"
     right = [
-        _right(student, missing=False),
-        _right(teacher, missing=True),
-        _right(baseline, missing=True),
+        student.right(missing=False),
+        teacher.right(missing=True),
+        baseline.right(missing=True),
     ]
     joint = _joint(evidence, [s.astype(np.float64) for s in right])
     if joint is None:
@@ -183,14 +183,14 @@ def _parts(evidence: Evidence, scores: Scores) -> Named:
     """S - T = (S - B) + (B - T), where B is the same student trained on labels only."""
     if evidence.control != "hard" or not isinstance(scores["baseline"], Score):
         return
-    pairs = (
+    pairs: tuple[tuple[str, Subject, Subject], ...] = (
         ("difference in accuracy, S - T", "student", "teacher"),
         ("part of distillation, S - B (B: hard control)", "student", "baseline"),
         ("part of capacity and data, B - T", "baseline", "teacher"),
     )
     absent = NotMeasured("not compared")
     for name, one, other in pairs:
-        pair: Scores = {"student": scores[one], "teacher": scores[other], "baseline": absent}  # type: ignore[index]
+        pair: Scores = {"student": scores[one], "teacher": scores[other], "baseline": absent}
         yield name, mean_finding(SHARE, evidence, pair).difference
 
 
@@ -204,10 +204,6 @@ def _joint(evidence: Evidence, series: list[Floats]) -> JointMeans | None:
     rows = evidence.rows
     joint = joint_means(np.stack(series), clusters=rows.cluster, weights=rows.weight)
     return None if joint is None or joint.effective < FEWEST_CLUSTERS - 1e-9 else joint
-
-
-def _right(score: Score, *, missing: bool) -> Bools:
-    return np.where(score.valid, score.values, missing).astype(np.bool_)
 
 
 def _share(claim: Claim | NotMeasured) -> Measurement:

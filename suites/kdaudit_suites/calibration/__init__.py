@@ -58,7 +58,7 @@ Limits
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Streams
 from kdaudit.measure import not_measured, result
 from kdaudit.results import Endpoint, Finding, Need, SuiteResult
 from kdaudit_suites.calibration.answered import answered
@@ -74,7 +74,6 @@ from kdaudit_suites.calibration.endpoints import (
     CAL007,
     CAL008,
     NO_FAVOURABLE,
-    PREDICTIONS,
     VALIDATION,
 )
 from kdaudit_suites.calibration.figures import calibration_figures

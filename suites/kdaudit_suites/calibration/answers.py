@@ -8,9 +8,9 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Rows
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows
 from kdaudit.measure import Score, Scores, absence
-from kdaudit_suites.calibration.endpoints import NO_PROBABILITIES, PREDICTIONS
+from kdaudit_suites.calibration.endpoints import NO_PROBABILITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -60,11 +60,7 @@ def debiased_finding(
             return absence(claims[who])
         return sample.own(who)
 
-    return Finding(
-        code=endpoint.code,
-        metric=endpoint.metric,
-        unit=endpoint.unit,
-        better=endpoint.better,
+    return endpoint.finding(
         student=own("student"),
         teacher=own("teacher"),
         baseline=own("baseline"),

@@ -42,7 +42,6 @@ CAL008 = Endpoint(
     better=Better.LOWER,
 )
 
-PREDICTIONS = Need(kind="predictions")
 VALIDATION = Need(kind="predictions", split="validation", optional=True)
 NO_PROBABILITIES = "the subject gives labels only; calibration needs probabilities"
 NO_FAVOURABLE = "no favourable class is named as `positive` under [data]"

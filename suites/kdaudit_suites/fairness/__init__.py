@@ -65,7 +65,7 @@ from typing import ClassVar
 from kdaudit.basis import ORDER
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Streams
 from kdaudit.measure import result
 from kdaudit.results import Endpoint, Figure, Finding, Means, Need, SuiteResult
 from kdaudit_suites.fairness.amplification import amplification
@@ -77,7 +77,6 @@ from kdaudit_suites.fairness.endpoints import (
     FAI008,
     FAI009,
     FAI011,
-    PREDICTIONS,
 )
 from kdaudit_suites.fairness.impact import impact_ratios
 from kdaudit_suites.fairness.impact_table import impact_table

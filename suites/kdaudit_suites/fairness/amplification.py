@@ -14,11 +14,11 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats, Ints, Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
 from kdaudit.results import Finding
 from kdaudit_suites.fairness.contrasts import Crossing
-from kdaudit_suites.fairness.endpoints import FAI008, PREDICTIONS
+from kdaudit_suites.fairness.endpoints import FAI008
 
 
 def amplification(evidence: Evidence, crossing: Crossing) -> Finding:

@@ -11,11 +11,11 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats, Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import Score, Scores, absence, mean_finding, mean_findings, not_measured
 from kdaudit.results import Finding
 from kdaudit_suites.fairness.contrasts import Crossing
-from kdaudit_suites.fairness.endpoints import COUNTERFACTUAL, FAI010, FAI012, PREDICTIONS
+from kdaudit_suites.fairness.endpoints import COUNTERFACTUAL, FAI010, FAI012
 from kdaudit_suites.fairness.scores import NO_FAVOURABLE, NO_PROBABILITIES
 
 HOW = (

@@ -2,7 +2,6 @@
 
 from kdaudit.results import Better, Endpoint, Need
 
-PREDICTIONS = Need(kind="predictions")
 COUNTERFACTUAL = Need(kind="predictions", variant="counterfactual", optional=True)
 
 SENSITIVE = ("@sensitive",)

@@ -89,14 +89,14 @@ def rate_tables(
     for who, found in measured.items():
         for crossing, group, n, rates in found:
             rows[crossing].append((crossings[crossing].names[group], who, n, *rates))
-    place = {who: i for i, who in enumerate(ORDER)}
+    place = {str(who): i for i, who in enumerate(ORDER)}
     return [
         Figure(
             name="rates-" + "-".join(crossing.columns),
             chart="table",
             title=f"Rates by {crossing.title} (rows answered; fairlearn)",
             columns=(" × ".join(crossing.columns), "subject", "rows", *RATES),
-            rows=tuple(sorted(some, key=lambda row: (str(row[0]), place[row[1]]))),  # type: ignore[index]
+            rows=tuple(sorted(some, key=lambda row: (str(row[0]), place[str(row[1])]))),
         )
         for crossing, some in zip(crossings, rows, strict=True)
         if some and evidence.unlabelled is None

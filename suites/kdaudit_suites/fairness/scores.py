@@ -8,7 +8,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Predictions
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.measure import Score, Scores, absence, correctness
 from kdaudit.results import Endpoint
 from kdaudit_suites.fairness.endpoints import (
@@ -19,7 +19,6 @@ from kdaudit_suites.fairness.endpoints import (
     FAI005,
     FAI006,
     FAI007,
-    PREDICTIONS,
 )
 
 NO_FAVOURABLE = "no favourable class is named as `positive` under [data]"

@@ -58,7 +58,7 @@ from typing import ClassVar
 import numpy as np
 
 from kdaudit.evidence.kinds import Ints
-from kdaudit.evidence.view import Evidence, Rows, Streams, crossed
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows, Streams, crossed
 from kdaudit.measure import Scores, correctness, mean_findings, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult, Where
 from kdaudit_suites.slices import descriptive, discovery
@@ -94,7 +94,6 @@ SLC004 = Endpoint(
     keys=("@slices", "@sensitive", "label"),
 )
 
-PREDICTIONS = Need(kind="predictions")
 PARTS = ("head", "torso", "tail")
 
 Groups = tuple[Ints, tuple[Where, ...]]

@@ -16,7 +16,7 @@ from kdaudit.data.frame import split_digest
 from kdaudit.errors import ConfigError, KdauditError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest, json_digest
-from kdaudit.lock_file import LockFile
+from kdaudit.lock.file import LockFile
 from kdaudit.models.open import open_model
 from kdaudit.plan import make_plan
 from kdaudit.results import Check, InputFile, Lock, address

@@ -21,7 +21,7 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
-from kdaudit.power import Reach, reaches
+from kdaudit.power.checks import Reach, reaches
 from kdaudit.results import Results
 from kdaudit.run_folder import RunFolder
 from kdaudit.stats.random import stream

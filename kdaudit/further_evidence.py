@@ -14,12 +14,12 @@ from kdaudit.errors import DataError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.store import Store
-from kdaudit.evidence.view import Trio
+from kdaudit.evidence.view import PREDICTIONS, Trio
 from kdaudit.models.adapter import Runnable
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
 from kdaudit.results import Need
-from kdaudit.subjects import Asked, aligned, ask
+from kdaudit.subjects import Asked, aligned, ask, scores_only
 
 
 def wanted(plan: Plan, dataset: Dataset) -> tuple[Need, ...]:
@@ -31,7 +31,7 @@ def wanted(plan: Plan, dataset: Dataset) -> tuple[Need, ...]:
                 need
                 for need in needs
                 if need.kind == "predictions"
-                and need != Need(kind="predictions")
+                and need != PREDICTIONS
                 and need.split in dataset.frames
                 and need.variant in ("as-is", *declared(plan.file.data))
             ),
@@ -40,7 +40,7 @@ def wanted(plan: Plan, dataset: Dataset) -> tuple[Need, ...]:
     )
 
 
-def off_split(
+def further(
     need: Need,
     plan: Plan,
     dataset: Dataset,
@@ -50,7 +50,7 @@ def off_split(
     progress: Progress,
 ) -> tuple[Trio, dict[Subject, int]]:
     """Each subject's predictions for one need, and on how many rows its model ran just now."""
-    data, frame = plan.file.data, dataset.frame(need.split)  # type: ignore[arg-type]
+    data, frame = plan.file.data, dataset.frame(need.split)
     everyone: dict[Subject, Predictions | NotMeasured] = dict.fromkeys(
         ORDER, NotMeasured("the audit has no baseline")
     )
@@ -62,7 +62,7 @@ def off_split(
         try:
             answer = ask(role, one.opened, plan, dataset, store, advance, need)
             if not answer.answers:
-                everyone[role] = NotMeasured(f"{one.opened.name} holds scores per row, not answers")
+                everyone[role] = scores_only(one)
                 continue
             everyone[role] = aligned(role, answer, classes, frame, data)
         except DataError as error:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from kdaudit.planning import RIGHT, Shown
-from kdaudit.power import Reach
+from kdaudit.power.checks import Reach
+from kdaudit.power.planning import RIGHT, Shown
 from kdaudit.printed import printed
 
 HEAD = ("check", "limit", "n", "passes", "tightest limit", "harm seen", "rows needed")
