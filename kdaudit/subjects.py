@@ -184,9 +184,7 @@ def agree(
             f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label "
             "as `out_of_scope` under [data]"
         )
-    for favourable in data.positive:
-        if favourable not in classes:
-            raise DataError(f"[data] positive: {unknown('class', favourable, classes)}")
+    _refuse_favourable(classes, data)
     order = tuple(sorted(classes))
     named_predictions: dict[str, Predictions] = {}
     for role, one in asked.items():
@@ -229,6 +227,18 @@ def scored(
             }
         )
     return everyone
+
+
+def _refuse_favourable(classes: set[str], data: DataTable) -> None:
+    """Refuse favourable classes that do not exist, or are all there are."""
+    for favourable in data.positive:
+        if favourable not in classes:
+            raise DataError(f"[data] positive: {unknown('class', favourable, classes)}")
+    if classes and classes <= set(data.positive):
+        raise DataError(
+            f"[data] positive names every class ({examples(sorted(classes))}): then no answer is "
+            "more favourable than another; name the favourable ones only"
+        )
 
 
 def scores_only(one: Asked) -> NotMeasured:

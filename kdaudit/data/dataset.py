@@ -194,10 +194,13 @@ def _weight(
     if not np.all(np.isfinite(weight) & (weight > 0)):
         bad = weight[~(np.isfinite(weight) & (weight > 0))][0]
         raise DataError(f"{source}: weight column {data.weight!r} must be positive, found {bad}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         total = np.square(weight).sum()
-    if not np.isfinite(total):
-        raise DataError(f"{source}: weight column {data.weight!r} adds up to infinity")
+    if not 0 < total < np.inf:
+        raise DataError(
+            f"{source}: weight column {data.weight!r} is too large or too small to be squared, "
+            f"e.g. {weight[0]:g}; divide it by its mean"
+        )
     return weight
 
 

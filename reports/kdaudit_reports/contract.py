@@ -20,7 +20,11 @@ SHORT = 8  # members that passed and are shown unfolded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One verdict, ready to print."""
+    """One verdict, ready to print.
+
+    Attributes:
+        aside: why an interval beyond the limit has not decided, or empty.
+    """
 
     outcome: Outcome
     word: str
@@ -29,6 +33,7 @@ class Line:
     place: str
     measured: str
     quantity: str
+    aside: str
     n: str
     reason: str
     advice: str
@@ -164,6 +169,15 @@ def _beyond(check: Check, verdict: Verdict) -> float:
     return -over if is_floor(check) else over
 
 
+def _aside(check: Check, verdict: Verdict) -> str:
+    """What to say of an interval wholly beyond the limit that many checks leave undecided."""
+    measured = verdict.measured
+    if verdict.outcome is not Outcome.INCONCLUSIVE or not isinstance(measured, Estimate):
+        return ""
+    beyond = measured.high < verdict.limit if is_floor(check) else measured.low > verdict.limit
+    return "beyond it alone, but not once all checks are allowed for" if beyond else ""
+
+
 def _line(
     check: Check, verdict: Verdict, index: Index, extras: tuple[bool, Drawing | None]
 ) -> Line:
@@ -179,6 +193,7 @@ def _line(
         place=limits.place(finding.where) if finding is not None and finding.where else "",
         measured=told,
         quantity=quantity(check, finding, estimate),
+        aside=_aside(check, verdict),
         n=f"n = {estimate.n:,}, {line(estimate.method)}" if estimate else "",
         reason=sentence(line(verdict.reason, PROSE)),
         advice=next_step(check, verdict, index) if advised else "",

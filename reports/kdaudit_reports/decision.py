@@ -148,6 +148,8 @@ def _because(clause: Clause, first: Line | None) -> str:
         return f"{clause.metric}: no verdict was recorded"
     known = first.n and first.outcome is not Outcome.NOT_EVALUABLE
     told = f"{first.measured} {first.quantity}; {clause.limit}" if known else first.reason
+    if known and first.aside:
+        told = f"{told} ({first.aside})"
     if not clause.grouped:
         return f"{clause.metric}: {told}"
     groups = plural(len(clause.open) + len(clause.passed), "group")

@@ -213,6 +213,19 @@ CASES = [
     ),
     Case("score-without-positive", 2, ("student.csv", "positive"), ((SCORE, ""),), both(scores)),
     Case("scores", 0, (), (), both(scores)),
+    Case(
+        "every-class-is-positive",
+        2,
+        ("every class", "favourable"),
+        ((SCORE, 'positive = ["malignant", "benign"]\n'),),
+    ),
+    Case(
+        "weights-too-small",
+        2,
+        ("weight", "'w'", "1e-200"),
+        (("[teacher]", 'weight = "w"\n[teacher]'),),
+        data(lambda t: t.assign(w=1e-200)),
+    ),
     Case("positive-is-no-class", 2, ("'bad'", "benign"), (("malignant", "bad"),)),
     Case("not-toml", 2, ("audit.toml", "TOML"), (("[data]", "[data"),)),
     Case(

@@ -101,6 +101,22 @@ def test_reasons_come_worst_first(results: Results) -> None:
     assert words == ["FAIL", "FAIL", "INCONCLUSIVE", "NOT EVALUABLE"]
 
 
+@pytest.mark.parametrize(
+    ("low", "outcome", "said"), [(0.011, OPEN, True), (0.009, OPEN, False), (0.011, FAIL, False)]
+)
+def test_an_interval_beyond_the_limit_that_does_not_decide_says_why(
+    results: Results,
+    low: float,
+    outcome: Outcome,
+    said: bool,  # noqa: FBT001
+) -> None:
+    made = audit(results, [outcome], outcome, 3 if outcome is OPEN else 1)
+    measured = replace(made.verdicts[0].measured, value=0.02, low=low, high=0.03)  # type: ignore[arg-type]
+    made = replace(made, verdicts=(replace(made.verdicts[0], measured=measured),))
+    (reason,) = decided(made).reasons
+    assert ("not once all checks are allowed for" in reason.text) == said
+
+
 def test_small_members_that_only_became_limitations_do_not_decide_their_check(
     results: Results,
 ) -> None:
