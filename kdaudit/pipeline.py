@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -39,6 +40,8 @@ from kdaudit.results import (
 )
 from kdaudit.results_file import canonical
 from kdaudit.subjects import Asked, agree, ask, identity, scored
+
+WORKERS = 2  # files read, and suites measured, at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,11 +114,7 @@ def run_plan(
 ) -> Audited:
     """Ask every subject once, measure, decide."""
     file, frame = plan.file, dataset.frame("audit")
-    asked: dict[Subject, Asked] = {}
-    for role in ORDER:
-        if role in opened:
-            advance = progress(f"asking the {role}", len(frame))
-            asked[role] = ask(role, opened[role], plan, dataset, store, advance)
+    asked = _ask_all(plan, dataset, opened, store, progress)
     classes, subjects = agree(asked, frame, file.data)
     timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
     others: dict[Need, Trio] = {}
@@ -161,11 +160,34 @@ def run_plan(
     )
 
 
+def _ask_all(
+    plan: Plan,
+    dataset: Dataset,
+    opened: Mapping[Subject, Opened],
+    store: Store | None,
+    progress: Progress,
+) -> dict[Subject, Asked]:
+    """Everyone's answers to the audited rows; files are read side by side, models run in turn."""
+
+    def one(role: Subject) -> Asked:
+        advance = progress(f"asking the {role}", len(dataset.frame("audit")))
+        return ask(role, opened[role], plan, dataset, store, advance)
+
+    roles = [role for role in ORDER if role in opened]
+    if any(isinstance(model.adapter, Runnable) for model in opened.values()):
+        return {role: one(role) for role in roles}
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return dict(zip(roles, pool.map(one, roles), strict=True))
+
+
 def measure(plan: Plan, evidence: Evidence) -> tuple[SuiteResult, ...]:
     """What every suite finds in the evidence; a suite that crashes says so."""
     streams = Streams(plan.file.audit.seed)
     if plan.only is None:
-        return tuple(_run(suite, evidence, streams) for suite in plan.suites)
+        # Suites know nothing of each other and every stream is named, so their order is no matter;
+        # numpy computes outside the interpreter's lock.
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            return tuple(pool.map(lambda suite: _run(suite, evidence, streams), plan.suites))
     return tuple(
         teacher_alone(partial(_run, suite, streams=streams), evidence, suite.needs())
         for suite in plan.suites
