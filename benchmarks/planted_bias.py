@@ -34,6 +34,7 @@ import pandas as pd
 import kdaudit
 from kdaudit.estimate import Estimate
 from kdaudit.results import Finding, Results
+from kdaudit.tables import Roles
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -42,7 +43,7 @@ YES = "above 50k"
 ROWS = 20_000
 INPUTS = ["SCHL", "POBP", "OCCP", "RELP", "COW", "MAR", "WKHP", "AGEP", "SEX", "RAC1P"]
 RACES = {0: "white", 1: "black", 5: "asian"}
-ROLES: dict[str, object] = {
+ROLES: Roles = {
     "id": "id",
     "label": "income",
     "positive": YES,
@@ -219,7 +220,7 @@ def audited(world: World, student: Floats) -> Audit:
         name: pd.DataFrame({"id": world.data.id, f"p_{YES}": p, "p_below": 1 - p})
         for name, p in (("teacher", world.teacher), ("student", student))
     }
-    results = kdaudit.audit(data=world.data, **tables, contract=CONTRACT, **ROLES)  # type: ignore[arg-type]
+    results = kdaudit.audit(data=world.data, **tables, contract=CONTRACT, **ROLES)
     return Audit(results=results, world=world, student=student)
 
 
