@@ -14,6 +14,7 @@ from kdaudit.data.dataset import Dataset, load
 from kdaudit.errors import DataError, ExitCode, KdauditError
 from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
+from kdaudit.libraries import import_ahead
 from kdaudit.lineage import Lineage
 from kdaudit.lock.promise import held_to
 from kdaudit.pipeline import Audited, audit_file
@@ -126,7 +127,7 @@ def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = sil
         KdauditError: for whatever the user can mend, of one student or of all.
     """
     file, base = read_audit_file(path), path.parent
-    make_plan(file, base, only=request.only)  # a wrong contract is refused before any training
+    plan = make_plan(file, base, only=request.only)  # a wrong contract is refused before training
     policy_of(file.policy, request.policy)
     named = pairs_of(file, request)
     several = "" not in named
@@ -137,6 +138,7 @@ def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = sil
     folders = {name: RunFolder(root / name if several else root) for name in named}
     for name, one in named.items():
         folders[name].refuse_foreign(one.audit.name, request.only)
+    import_ahead(plan)
     dataset = load(file, base)
     store = Store.beside(base)
     held = None if request.lock is None else held_to(request.lock, file, base, dataset)

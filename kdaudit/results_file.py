@@ -47,8 +47,7 @@ def canonical(value: T) -> T:
     kind = type(value)
     plain = _adapter(kind).dump_python(value, mode="json")
     # Without indentation, which would take the encoder written in Python.
-    read = json.loads(json.dumps(plain, sort_keys=True, allow_nan=False))
-    same: T = _adapter(kind).validate_python(_tuples(read))
+    same: T = _adapter(kind).validate_json(json.dumps(plain, sort_keys=True, allow_nan=False))
     return same
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,21 +100,15 @@ class RunFolder:
         with (
             writing(self.path),
             tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".kdaudit-") as scratch,
+            ThreadPoolExecutor(max_workers=1) as beside,
         ):
             fresh = Path(scratch) / "run"
             fresh.mkdir()
+            # Arrow compresses outside the interpreter's lock, while cards are rendered.
+            evidence = beside.submit(_write_evidence, audited, fresh / "evidence")
             shutil.copyfile(audit_file, fresh / "audit.toml")
             (fresh / "results.json").write_text(dump(audited.results), "utf-8")
             (fresh / "run.json").write_text(dump(run), "utf-8")
-            (fresh / "evidence").mkdir()
-            for role, subject in audited.subjects.items():
-                ids, scores = audited.dataset.frame("audit").ids, audited.scores[role]
-                columns = answer_columns(subject) | score_columns(scores)
-                if columns:
-                    table = pa.table({"id": pa.array(ids, pa.string()), **columns})
-                    table = _with_validation(table, audited.evidence.validation, role)
-                    name = f"{role}.predictions.parquet"
-                    pq.write_table(table, fresh / "evidence" / name, compression="zstd")
             if "student" in run.lineage:
                 (fresh / "lineage.json").write_text(dump(run.lineage["student"]), "utf-8")
             if run.drill is not None:
@@ -124,6 +119,7 @@ class RunFolder:
                 )
             for name, renderer in RENDERED.items():
                 (fresh / name).write_text(renderers[renderer](audited.results, run), "utf-8")
+            evidence.result()
             self._swap(fresh, Path(scratch) / "old")
 
     def add_drill(self, drill: Drill, renderers: dict[str, Render]) -> Run:
@@ -187,6 +183,18 @@ def _whose(results: Path) -> tuple[str, str | None] | None:
 
 def _in_words(name: str, only: str | None) -> str:
     return f"the audit {name!r}" + (f" of the {only} only" if only else "")
+
+
+def _write_evidence(audited: Audited, folder: Path) -> None:
+    """Every subject's aligned answers and scores, as files that an audit elsewhere can read."""
+    folder.mkdir()
+    for role, subject in audited.subjects.items():
+        ids, scores = audited.dataset.frame("audit").ids, audited.scores[role]
+        columns = answer_columns(subject) | score_columns(scores)
+        if columns:
+            table = pa.table({"id": pa.array(ids, pa.string()), **columns})
+            table = _with_validation(table, audited.evidence.validation, role)
+            pq.write_table(table, folder / f"{role}.predictions.parquet", compression="zstd")
 
 
 def _with_validation(table: pa.Table, validation: Evidence | None, role: Role) -> pa.Table:

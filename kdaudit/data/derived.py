@@ -89,10 +89,10 @@ def _numbers(series: pd.Series) -> Floats | None:
         return None
     if pd.api.types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    codes, values = pd.factorize(series)  # as text, numbers repeat: read each of them once
     # A first glance spares most columns of names the rest.
-    if pd.isna(pd.to_numeric(pd.Series(values[:1]), errors="coerce")).any():
+    if pd.isna(pd.to_numeric(series[series.first_valid_index() :][:1], errors="coerce")).any():
         return None
+    codes, values = pd.factorize(series)  # as text, numbers repeat: read each of them once
     read = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64)
     if np.isnan(read).any():
         return None
@@ -101,7 +101,7 @@ def _numbers(series: pd.Series) -> Floats | None:
 
 def _names(series: pd.Series, name: str, role: str, audited: Bools, source: str) -> Category:
     category = as_category(series)
-    audited_values = len(np.unique(category.codes[audited & (category.codes >= 0)]))
+    audited_values = np.count_nonzero(np.bincount(category.codes[audited] + 1)[1:])
     if audited_values > MOST_VALUES:
         raise DataError(
             f"{source}: column {name!r} in {role} has {audited_values} different values, more than "

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from kdaudit.stats.interval import Interval, tail
+
+Numbers = Sequence[float] | NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +33,10 @@ class Combination:
 
 
 def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is asked of them
-    mean: ArrayLike,
-    covariance: ArrayLike,
+    mean: Numbers,
+    covariance: Sequence[Numbers] | NDArray[np.floating],
     df: float,
-    coefficients: ArrayLike,
+    coefficients: Numbers,
     *,
     effective: float,
     largest: float,
@@ -93,33 +96,38 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
     >>> same.value, round(1.645 * same.se, 6), round(1.645**2 / (800 + 1.645**2), 6)
     (0.0, 0.003383, 0.003371)
     """
-    c = np.asarray(coefficients, np.float64)
-    means, sigma = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
-    if not (c.ndim == 1 and means.shape == c.shape and sigma.shape == c.shape * 2):
-        raise ValueError(f"shapes do not fit: {means.shape}, {sigma.shape}, {c.shape}")
-    if len(unknown) != c.size or not all(0 <= u < math.inf for u in unknown):
-        raise ValueError(f"unknown has {c.size} finite numbers, none negative; got {unknown}")
+    # Few numbers: NumPy takes longer to look at them than Python to add them up.
+    c, means, sigma = _floats(coefficients), _floats(mean), [_floats(row) for row in covariance]
+    size = len(c)
+    if len(means) != size or len(sigma) != size or any(len(row) != size for row in sigma):
+        raise ValueError(f"shapes do not fit: {len(means)}, {list(map(len, sigma))}, {size}")
+    if len(unknown) != size or not all(0 <= u < math.inf for u in unknown):
+        raise ValueError(f"unknown has {size} finite numbers, none negative; got {unknown}")
     if not (1 <= effective < math.inf and 0 < largest < 1 and df > 0):
         raise ValueError(
             f"needs two units, and degrees of freedom: {effective=}, {largest=}, {df=}"
         )
     if not (0 <= span < math.inf and 0 <= z < math.inf):
         raise ValueError(f"out of range: {span=}, {z=}")
-    if not all(np.isfinite(numbers).all() for numbers in (c, means, sigma)):
+    if not all(map(math.isfinite, (*c, *means, *chain.from_iterable(sigma)))):
         raise ValueError("means, covariance and coefficients are finite")
-    # Rounding can leave the variance of a perfect match just below zero.
     # Without means of weight 0: a third subject may not move the last digit of a pair.
-    used = np.flatnonzero(c)
-    sampled = max(0.0, float(c[used] @ sigma[np.ix_(used, used)] @ c[used]))
+    used = [i for i, weight in enumerate(c) if weight]
+    # Rounding can leave the variance of a perfect match just below zero.
+    sampled = max(0.0, math.fsum(c[i] * sigma[i][j] * c[j] for i in used for j in used))
     unseen = z * span / 2
     return Combination(
-        value=float(c @ means),
+        value=math.fsum(c[i] * means[i] for i in used),
         se=unseen * math.sqrt(largest / effective)
         + math.hypot(math.sqrt(sampled), unseen / effective),
         df=df,
-        unknown=float(np.abs(c) @ np.asarray(unknown, np.float64)),
+        unknown=math.fsum(abs(weight) * far for weight, far in zip(c, unknown, strict=True)),
         inflation=math.sqrt(1 + 1 / effective) / (1 - largest),
     )
+
+
+def _floats(numbers: Numbers) -> list[float]:
+    return [float(number) for number in numbers]
 
 
 def lower(combination: Combination, alpha: float) -> float:

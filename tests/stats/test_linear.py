@@ -290,7 +290,7 @@ class TestRefusals:
         [
             ({"mean": [0.5]}, "shapes do not fit"),
             ({"covariance": np.eye(3)}, "shapes do not fit"),
-            ({"coefficients": 1}, "shapes do not fit"),
+            ({"coefficients": [1]}, "shapes do not fit"),
             ({"unknown": [0]}, "unknown has 2 finite numbers"),
             ({"unknown": [0, -1]}, "unknown has 2 finite numbers"),
             ({"unknown": [0, math.nan]}, "unknown has 2 finite numbers"),
