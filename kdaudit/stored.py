@@ -1,34 +1,42 @@
-"""Stored results: whether their verdicts follow from their findings and their contract."""
+"""Stored results: whether what they say follows from what every finding rests on."""
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from kdaudit.contract import STRICT, Policy, judge, overall
+from kdaudit.basis import ORDER, difference, own
+from kdaudit.contract import STRICT, Policy
+from kdaudit.decision import decided
 from kdaudit.errors import DamagedError
-from kdaudit.estimate import Estimate
+from kdaudit.estimate import Estimate, Measurement
 from kdaudit.governance.environment import versions
-from kdaudit.results import Results, Verdict
+from kdaudit.results import Finding, Means, Results, Table, Verdict
 
 NEAR = 1e-9  # relative; another version of a library may round otherwise
 
 
 def verified(results: Results, path: Path) -> Results:
-    """The results, if their verdicts follow from their findings.
+    """The results, if numbers, verdicts and limitations follow from the bases of the findings.
 
     Raises:
         DamagedError: if they do not.
     """
-    if rule_of(results) is None:
-        raise DamagedError(
-            f"{path} was changed: its verdicts do not follow from its findings and its contract; "
-            "run the audit again"
-        )
+    findings = (finding for suite in results.suites for finding in suite.findings)
+    try:
+        wrong = next((one.address for one in findings if not _shows_its_basis(one)), None)
+        said = wrong and f"the numbers of {wrong} do not follow from its basis"
+        if not said and rule_of(results) is None:
+            said = "its verdicts and limitations do not follow from its findings and its contract"
+    except (ValueError, ArithmeticError) as error:  # counts below 0, an alpha of 2
+        said = f"its numbers do not follow from its findings ({error})"
+    if said:
+        raise DamagedError(f"{path} was changed: {said}; run the audit again")
     return results
 
 
 def rule_of(results: Results) -> Policy | None:
-    """The policy under which the stored verdicts and outcome follow from the stored findings.
+    """The policy under which verdicts, outcome and limitations follow from the stored findings.
 
     None where they follow under no policy: then something was changed by hand. What a policy
     says stands in the audit file only, so the one that a name stood for is found by trying.
@@ -43,33 +51,63 @@ def rule_of(results: Results) -> Policy | None:
         )
         if results.policy is None and rule != STRICT:
             return None
-        found = judge(results.contract, results.suites, results.alpha, rule, only=results.only)
-        outcome, code = overall(results.contract, found, results.suites)
-        same = len(found) == len(results.verdicts) and all(
+        found = decided(results, rule)
+        same = len(found.verdicts) == len(results.verdicts) and all(
             _same(one, other, words=words)
-            for one, other in zip(found, results.verdicts, strict=True)
+            for one, other in zip(found.verdicts, results.verdicts, strict=True)
         )
-        if same and (outcome, int(code)) == (results.outcome, results.exit_code):
+        said = found.limitations == results.limitations or not words
+        if (
+            same
+            and said
+            and (found.outcome, found.exit_code)
+            == (
+                results.outcome,
+                results.exit_code,
+            )
+        ):
             return rule
     return None
+
+
+def _shows_its_basis(finding: Finding) -> bool:
+    """Whether the printed intervals are those of the basis, as far as they claim to be.
+
+    A value that was counted, or that holds by definition, names another method.
+    """
+    basis = finding.basis
+    if not isinstance(basis, Table | Means):
+        return True
+    shown = [(getattr(finding, who), partial(own, basis, who)) for who in ORDER]
+    # Of means on a log scale a suite may print the difference on the scale itself.
+    if isinstance(basis, Table) or basis.scale != "log":
+        shown.append((finding.difference, partial(difference, basis, "teacher")))
+    return all(
+        _near(stored, again)
+        for stored, recomputed in shown
+        if isinstance(stored, Estimate) and stored.level < 1
+        if isinstance(again := recomputed(stored.level), Estimate) and again.method == stored.method
+    )
+
+
+def _near(one: Measurement, other: Measurement) -> bool:
+    return type(one) is type(other) and (
+        not (isinstance(one, Estimate) and isinstance(other, Estimate))
+        or all(
+            math.isclose(getattr(one, end), getattr(other, end), rel_tol=NEAR, abs_tol=NEAR)
+            for end in ("value", "low", "high", "n", "level")
+        )
+    )
 
 
 def _same(found: Verdict, stored: Verdict, *, words: bool) -> bool:
     if words or found == stored:
         return found == stored
-    a, b = found.measured, stored.measured
-    if isinstance(a, Estimate) and isinstance(b, Estimate):
-        numbers = all(
-            math.isclose(getattr(a, end), getattr(b, end), rel_tol=NEAR, abs_tol=NEAR)
-            for end in ("value", "low", "high", "n", "level")
-        )
-    else:
-        numbers = type(a) is type(b)
     alike = replace(
         found,
-        measured=b,
+        measured=stored.measured,
         reason=stored.reason,
         p_exceeded=stored.p_exceeded,
         needed_n=stored.needed_n,
     )
-    return numbers and alike == stored
+    return _near(found.measured, stored.measured) and alike == stored
