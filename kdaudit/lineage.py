@@ -36,20 +36,22 @@ class Arm:
     converged: bool
     curve: tuple[Epoch, ...]
     unconverged: str = ""  # why it is not taken to have converged
+    generations: tuple[str, ...] = ()  # weights of those it comes from, by digest, the first first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A claim about the method: its arms against those of one control, paired over seeds.
 
-    It speaks of validation accuracy. What the audit says of the model that ships is another claim.
+    It speaks of what was measured on validation rows. What the audit says of the model that ships
+    is another claim.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
 
     control: ArmKind
     claim: Claim
-    difference: float  # mean validation accuracy less the control's
+    difference: float  # mean of the measure less the control's
     low: float | None  # None with fewer than two seeds
     high: float | None
     level: float
@@ -57,6 +59,7 @@ class Comparison:
     rows: int
     method: str
     reason: str
+    measure: str = "validation accuracy"  # higher is better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,23 @@ class Searched:
     seed: int
     study: str
     space: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What training took, over all arms together; nothing in it is estimated by another machine."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    device: str
+    precision: str
+    accumulate: int
+    processes: int
+    flops: float | None  # operations of those who learn, forwards and backwards
+    teacher_flops: float | None  # of teachers run in the loop; 0 where their answers were stored
+    flops_by: str
+    joules: Mapping[str, float]  # by counter
+    joules_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +114,14 @@ class Lineage:
     transfer: Mapping[str, object]  # rows, digest, share of the audit split found in it
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...] = ()
+    init: Mapping[str, object] | None = None  # where the first weights come from, if not drawn
     search: Searched | None = None
     source: Mapping[str, str] = field(default_factory=dict)  # recipe sha256, commit, dirty
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float
     cpu_seconds: float
+    cost: Cost | None = None
 
     @property
     def own(self) -> Arm | None:

@@ -112,10 +112,11 @@ def training(path: Path, name: str) -> Training:
     Raises:
         ConfigError: for a recipe that is wrong.
     """
+    from kdaudit.distill.language.recipe import is_language, read_language_recipe
     from kdaudit.distill.recipe import out_folder, read_recipe
     from kdaudit.models.folder import read_lineage
 
-    recipe = read_recipe(path)
+    recipe = read_language_recipe(path) if is_language(path) else read_recipe(path)
     history = read_lineage(out_folder(path, recipe))
     return Training(
         recipe=name,

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from kdaudit.errors import ConfigError, unknown
 
-NAMES = ("audit", "drill", "lineage", "lock", "model", "recipe", "results", "run")
+NAMES = ("audit", "drill", "language", "lineage", "lock", "model", "recipe", "results", "run")
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -16,6 +16,7 @@ def schema_of(name: str) -> dict[str, Any]:
         ConfigError: for an unknown name.
     """
     from kdaudit.data.audit_file import AuditFile
+    from kdaudit.distill.language.recipe import LanguageRecipe
     from kdaudit.distill.recipe import Recipe
     from kdaudit.drill.drilled import Drill
     from kdaudit.lineage import Lineage
@@ -30,6 +31,7 @@ def schema_of(name: str) -> dict[str, Any]:
     models: dict[str, type[BaseModel]] = {
         "audit": AuditFile,
         "recipe": Recipe,
+        "language": LanguageRecipe,
         "model": Manifest,
     }
     if name in models:

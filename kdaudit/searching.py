@@ -11,7 +11,7 @@ from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from kdaudit.distill.search import Found
+    from kdaudit.distill.search.search import Found
 
 SLACK = "smallest slack of the contract on the validation split"
 
@@ -48,15 +48,16 @@ def search_recipe(
         KdauditError: for whatever the user can mend.
     """
     try:
-        from kdaudit.distill.search import BY_ACCURACY, Score, search
+        from kdaudit.distill.search.search import BY_ACCURACY, Score, search
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed; pip install 'kdaudit[distill]'"
         ) from error
     from kdaudit.distill.distill import distill
     from kdaudit.distill.recipe import read_recipe
-    from kdaudit.distill.search_best import best_recipe, refuse_foreign
-    from kdaudit.distill.search_plot import plot
+    from kdaudit.distill.roles import teaching
+    from kdaudit.distill.search.best import best_recipe, refuse_foreign
+    from kdaudit.distill.search.plot import plot
 
     best = out or path.parent / "best.toml"
     refuse_foreign(best, path)
@@ -64,8 +65,9 @@ def search_recipe(
     audit = path.parent / recipe.audit
     file, base = read_audit_file(audit), audit.parent
     store = Store.beside(base)
-    if recipe.soft and file.teacher.distill is not None:
-        distill(base / file.teacher.distill, store=store, progress=progress)
+    teacher = teaching(recipe, file, base)
+    if teacher is not None and teacher.distill is not None:
+        distill(base / teacher.distill, store=store, progress=progress)
     score, left_out = BY_ACCURACY, tuple[str, ...]()
     if contract:
         from kdaudit.slack import digest_of, slack_of
@@ -84,7 +86,7 @@ def search_recipe(
 
 def as_text(done: Searched) -> str:
     """What a search came to, for a terminal."""
-    from kdaudit.distill.search_plot import front
+    from kdaudit.distill.search.plot import front
 
     found = done.found
     best = found.best

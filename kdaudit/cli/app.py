@@ -11,15 +11,18 @@ from kdaudit.cli import (
     card,
     distill,
     drill,
+    export_model,
     gate,
     init,
     lock,
     pin,
     power,
+    probes,
     run,
     schema,
     search,
     suites,
+    targets,
 )
 from kdaudit.cli.say import say
 from kdaudit.errors import ExitCode, KdauditError
@@ -40,12 +43,15 @@ app.command()(init.init)
 app.command()(run.run)
 app.command()(audit.audit)
 app.command()(distill.distill)
+app.command("export-model")(export_model.export_model)
 app.command()(search.search)
+app.command()(targets.targets)
 app.command()(lock.lock)
 app.command()(power.power)
 app.command()(gate.gate)
 app.command()(drill.drill)
 app.command()(pin.pin)
+app.command()(probes.probes)
 app.command()(card.card)
 app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")

@@ -17,9 +17,10 @@ def distill(
 ) -> None:
     """Train a student by its recipe, with controls and seeds, into a model folder.
 
-    An interrupted run resumes; a finished one is reused.
+    An interrupted run resumes; a finished one is reused. Under torchrun or `accelerate launch`
+    several processes share every batch.
     """
-    from kdaudit.cli.progress import stages
+    from kdaudit.cli.progress import main_process, stages
     from kdaudit.cli.say import say
     from kdaudit.execute import train
 
@@ -30,6 +31,8 @@ def distill(
         return
     with stages() as stage:
         done = train(recipe, stage)
+    if not main_process():
+        return
     say(f"{done.trained_steps:,} steps trained just now")
     for line in done.notes:
         say(line)

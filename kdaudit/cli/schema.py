@@ -7,7 +7,7 @@ import typer
 
 from kdaudit.cli.say import say
 
-Name = Literal["audit", "recipe", "results", "run", "lineage", "model", "lock", "drill"]
+Name = Literal["audit", "recipe", "language", "results", "run", "lineage", "model", "lock", "drill"]
 
 
 def schema(

@@ -1,32 +1,50 @@
 """Train one arm, or take it from the store where it was trained before."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
-from kdaudit.distill.controls import rows, terms
-from kdaudit.distill.convergence import unconverged
-from kdaudit.distill.evaluate import AT_ONCE
-from kdaudit.distill.methods import Setting
+from kdaudit.distill.arm_key import arm_key
+from kdaudit.distill.methods.controls import learnt, rows
+from kdaudit.distill.methods.methods import Setting
+from kdaudit.distill.methods.preset import Preset
 from kdaudit.distill.objectives import STUDENT, Objective
-from kdaudit.distill.pace import Pace
-from kdaudit.distill.participant import Participant
-from kdaudit.distill.sources import Batch, Stored
+from kdaudit.distill.recipe import TrainTable
+from kdaudit.distill.targets.feed import feed
 from kdaudit.distill.task import Task
-from kdaudit.distill.train import Course, Watch, draw, finished, train, unwatched
+from kdaudit.distill.training.checkpoint import Checkpoint
+from kdaudit.distill.training.convergence import unconverged
+from kdaudit.distill.training.course import Course
+from kdaudit.distill.training.evaluate import AT_ONCE
+from kdaudit.distill.training.learner import Learner
+from kdaudit.distill.training.metrics import Metrics, closing
+from kdaudit.distill.training.pace import Pace
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.runtime import Runtime
+from kdaudit.distill.training.sources import TEACHER, Stored
+from kdaudit.distill.training.trackers import trackers
+from kdaudit.distill.training.train import (
+    Record,
+    Watch,
+    draw,
+    finished,
+    train,
+    unrecorded,
+    unwatched,
+)
 from kdaudit.evidence.store import Entry, Store, write_atomically
 from kdaudit.governance.environment import COMPUTING, machine, source, versions
 from kdaudit.lineage import ArmKind
+from kdaudit.models.code import Code, resolve
 from kdaudit.models.torch import build
 from kdaudit.progress import Progress
 
-FORMAT = 1  # raised when the same recipe would train another model
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -43,6 +61,8 @@ class Run:
         course: how it went.
         steps_now: steps trained just now; 0 where it was in the store.
         environment: hardware, versions and source when its training began.
+        runtime: device, precision and processes.
+        earlier: the generations it comes from, the first of them first.
     """
 
     kind: ArmKind
@@ -53,6 +73,8 @@ class Run:
     course: Course
     steps_now: int
     environment: Mapping[str, Mapping[str, str]]
+    runtime: Runtime
+    earlier: tuple["Run", ...] = ()
 
     @property
     def unconverged(self) -> str:
@@ -86,28 +108,53 @@ def run(
         DivergedError: if its loss is not finite.
     """
     options, module = task.recipe.train, _first(task, seed)
-    objectives = terms(kind, task.recipe, _setting(task, seed, module))
-    order = Stored(rows=rows(kind, seed, task.transfer), batch_size=options.batch_size, seed=seed)
-    entry = store.entry("arms", _key(task, kind, seed, objectives, module))
-    environment = _environment(entry, task.base)
+    preset = learnt(kind, task.recipe, _setting(task, seed, module))
+    runtime = Runtime(precision=options.precision, accumulate=options.accumulate)
+    key = arm_key(
+        task,
+        kind,
+        seed,
+        preset=preset,
+        first=module,
+        teachers=bool(_watched(task, preset)),
+        runtime=runtime.facts,
+    )
+    entry = store.entry("arms", key)
+    with runtime.main_first():
+        environment = environment_of(entry, task.base)
     checkpoint = Checkpoint(entry.folder / "checkpoint.safetensors")
     trained = finished(checkpoint)
     if trained is None:
         name = f"{kind}, seed {seed}"
-        trained = train(
-            _participants(task, objectives, module),
-            objectives,
-            order,
-            task.validation,
-            epochs=options.epochs,
-            patience=options.patience,
-            seed=seed,
-            name=name,
-            checkpoint=checkpoint,
-            advance=progress(name, options.epochs * len(order)),
-            pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
-            watch=watch,
+        name += f", generation {task.generation}" if task.generation else ""
+        stored = Stored(
+            rows=rows(kind, seed, task.transfer), batch_size=options.batch_size, seed=seed
         )
+        learning = {one.name for one in preset.learners}
+        order = feed(
+            kind,
+            stored,
+            own=preset.source,
+            augmented=task.augmented,
+            teacher=None if TEACHER in learning else task.live.get(TEACHER),
+        )
+        with recorded(options, f"{entry.digest[:8]} {name}", entry, runtime) as record:
+            trained = train(
+                _learners(task, preset, module),
+                preset.terms,
+                order,
+                task.validation,
+                epochs=options.epochs,
+                patience=options.patience,
+                seed=seed,
+                name=name,
+                checkpoint=checkpoint,
+                advance=progress(name, options.epochs * len(order)),
+                pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
+                runtime=runtime,
+                watch=watch,
+                record=record,
+            )
     else:
         for point in trained.course.curve:
             watch(point)
@@ -116,11 +163,23 @@ def run(
         seed=seed,
         weights=trained.weights,
         parameters=sum(p.numel() for p in module.parameters()),
-        formula=" + ".join(objective.formula for objective in objectives),
+        formula=preset.formula,
         course=trained.course,
         steps_now=trained.steps_now,
         environment=environment,
+        runtime=runtime,
     )
+
+
+@contextmanager
+def recorded(options: TrainTable, name: str, entry: Entry, runtime: Runtime) -> Iterator[Record]:
+    """Where every epoch is written down; the main process writes for all."""
+    if not runtime.main:
+        yield unrecorded
+        return
+    said = options.model_dump(exclude={"trackers"}, exclude_none=True)
+    with closing(trackers(options.trackers, name, entry.folder, said)) as told:
+        yield Metrics(entry.folder, told)
 
 
 def answers(task: Task, found: Run, inputs: Tensor) -> Tensor:
@@ -139,14 +198,21 @@ def answers(task: Task, found: Run, inputs: Tensor) -> Tensor:
 
 
 def _first(task: Task, seed: int) -> nn.Module:
-    """The untrained student; the same for every arm of a seed."""
+    """The untrained student; the same for every arm of a seed and generation."""
+    generation = [f"generation {task.generation}"] if task.generation else []
+    return _drawn(task, task.factory, task.recipe.student.args, seed, *generation)
+
+
+def _drawn(task: Task, code: Code, args: Mapping[str, object], seed: int, *names: str) -> nn.Module:
+    """A module with first weights that depend on the seed and the names alone."""
     width = task.encoder.width
     assert width is not None
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(draw(seed, "init"))
-        return build(
-            task.factory, width=width, classes=len(task.classes), args=task.recipe.student.args
-        )
+        torch.manual_seed(draw(seed, "init", *names))
+        module = build(code, width=width, classes=len(task.classes), args=args)
+    if code is task.factory and args is task.recipe.student.args:
+        module.load_state_dict(dict(task.start), strict=False)  # those that are not drawn
+    return module
 
 
 def _unlearning(task: Task, module: nn.Module) -> Participant:
@@ -160,60 +226,53 @@ def _setting(task: Task, seed: int, module: nn.Module) -> Setting:
         validation=task.validation,
         classes=len(task.classes),
         seed=seed,
+        another=partial(_another, task, seed),
     )
 
 
-def _participants(task: Task, objectives: list[Objective], module: nn.Module) -> list[Participant]:
-    """The student, who learns with what its objectives own, and the teachers they look into."""
-    options = task.recipe.train
-    learnt = [*module.parameters(), *(p for term in objectives for p in term.parameters())]
+def _another(
+    task: Task,
+    seed: int,
+    name: str,
+    factory: str | None = None,
+    args: Mapping[str, object] | None = None,
+) -> Participant:
+    """One more that learns, of the student's factory or of its own."""
+    code = task.factory if factory is None else resolve(factory, task.base)
+    usual = task.recipe.student.args if factory is None else {}
+    module = _drawn(task, code, usual if args is None else args, seed, name)
+    return Participant(name=name, module=module, factory=code, classes=len(task.classes))
+
+
+def _learners(task: Task, preset: Preset, module: nn.Module) -> list[Learner]:
+    """The student, whoever learns beside it, and the teachers that terms look into or ask."""
+    everyone = (_unlearning(task, module), *preset.learners, *_watched(task, preset))
+    learning = [_with_optimiser(one, preset.terms, task.recipe.train) for one in everyone]
+    return [one.watching(preset.terms) if isinstance(one, Participant) else one for one in learning]
+
+
+def _with_optimiser(one: Learner, terms: Sequence[Objective], options: TrainTable) -> Learner:
+    """The same; where a term trains it, with steps for its weights and those its terms own."""
+    if one.optimiser is not None or not any(one.name in term.trains for term in terms):
+        return one
+    owned = (p for term in terms if term.trains[0] == one.name for p in term.parameters())
     optimiser = OPTIMISERS[options.optimiser](
-        learnt, lr=options.learning_rate, weight_decay=options.weight_decay
+        [*one.module.parameters(), *owned],
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
     )
-    student = replace(_unlearning(task, module), optimiser=optimiser)
-    return [one.watching(objectives) for one in (student, *_watched(task, objectives))]
+    return replace(one, optimiser=optimiser)
 
 
-def _watched(task: Task, objectives: list[Objective]) -> list[Participant]:
-    names = {name for objective in objectives for name in objective.watches}
+def _watched(task: Task, preset: Preset) -> list[Participant]:
+    """The teachers that terms look into or ask, but for one that the preset brings itself."""
+    names = {name for term in preset.terms for name in term.watches}
+    names -= {one.name for one in preset.learners}
     return [teacher for name, teacher in task.live.items() if name in names]
 
 
-def _key(
-    task: Task, kind: ArmKind, seed: int, objectives: list[Objective], first: nn.Module
-) -> dict[str, object]:
-    """Everything the weights depend on; tensors stand for the data, the encoder and the teacher."""
-    owned = {
-        f"{objective.name}/{name}": tensor
-        for objective in objectives
-        for name, tensor in objective.state_dict().items()
-    }
-    inside = {"objectives": tensor_digest(owned)} if owned else {}
-    if task.teacher is not None and _watched(task, objectives):
-        inside["teacher"] = task.teacher["digest"]
-    return {
-        "distill": FORMAT,
-        "kind": kind,
-        "seed": seed,
-        "loss": [objective.formula for objective in objectives],
-        "transfer": _digest(task.transfer),
-        "validation": _digest(task.validation),
-        "factory": task.factory.digest,
-        "function": task.factory.name,
-        "args": task.recipe.student.args,
-        "classes": len(task.classes),
-        "first weights": tensor_digest(first.state_dict()),
-        "train": task.recipe.train.model_dump(),
-        "torch": version("torch"),
-        **inside,
-    }
-
-
-def _digest(batch: Batch) -> str:
-    return tensor_digest(batch.tensors())
-
-
-def _environment(entry: Entry, folder: Path) -> Mapping[str, Mapping[str, str]]:
+def environment_of(entry: Entry, folder: Path) -> Mapping[str, Mapping[str, str]]:
+    """Hardware, versions and source, as they were when the training of an entry began."""
     path = entry.folder / "environment.json"
     if not path.exists():
         hardware = {name: fact for name, fact in machine().items() if name != "load"}

@@ -82,7 +82,7 @@ def said(comparison: Comparison) -> str:
         else f" [{comparison.low:+.4f}, {comparison.high:+.4f}]"
     )
     return (
-        f"{comparison.claim} {comparison.control.replace('_', ' ')}: validation accuracy "
+        f"{comparison.claim} {comparison.control.replace('_', ' ')}: {comparison.measure} "
         f"{comparison.difference:+.4f}{ends}, {comparison.seeds} seeds, {comparison.rows:,} rows: "
         f"{comparison.reason}"
     )

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdaudit.distill.arms import run
 from kdaudit.distill.compare import said
 from kdaudit.distill.export import export
+from kdaudit.distill.generations import run
 from kdaudit.distill.recipe import out_folder, read_recipe
 from kdaudit.distill.task import prepare
+from kdaudit.distill.training.runtime import Runtime
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest
 from kdaudit.lineage import Lineage
@@ -44,7 +45,8 @@ def distill(recipe_path: Path, *, store: Store, progress: Progress = silent) -> 
     """Make the model folder that a recipe describes.
 
     Killed at any moment and called again, it goes on where it stood and ends with the same bytes;
-    called once more, it trains nothing and writes the same bytes.
+    called once more, it trains nothing and writes the same bytes. Of several processes that were
+    started together each works on its part of every batch, and the main one writes.
 
     Args:
         recipe_path: the recipe.
@@ -58,14 +60,18 @@ def distill(recipe_path: Path, *, store: Store, progress: Progress = silent) -> 
     folder = out_folder(recipe_path, recipe)
     refuse_foreign(folder)
     with threads(recipe.train.threads):
-        task = prepare(recipe, base, store, progress)
+        runtime = Runtime()
+        with runtime.main_first():
+            task = prepare(recipe, base, store, progress)
         runs = [
             run(task, kind, seed, store=store, progress=progress)
             for kind in recipe.kinds
             for seed in recipe.seeds
         ]
         files, lineage = export(task, runs, folder.name, file_digest(recipe_path))
-    write_folder(folder, files)
+    if runtime.main:
+        write_folder(folder, files)
+    runtime.wait()
     return Distilled(
         folder=folder, lineage=lineage, trained_steps=sum(run.steps_now for run in runs)
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from kdaudit.distill.arms import Run
 from kdaudit.distill.compare import comparisons
+from kdaudit.distill.cost import cost
 from kdaudit.distill.task import Task
 from kdaudit.lineage import Arm, ArmKind, Lineage, Searched
 from kdaudit.models.folder import lineage_file, torch_files, weights_file
@@ -50,6 +51,7 @@ def _folder(
     )
     named = [name for name, table in recipe.objectives if table is not None]
     taught = kind in ("main", "shuffled")
+    trained = [one for run in runs for one in (*run.earlier, run)]
     lineage = Lineage(
         model=name,
         digest=hashlib.sha256(files["model.json"]).hexdigest(),
@@ -58,31 +60,39 @@ def _folder(
         formula=kept.formula,
         factory=task.factory.name,
         args=recipe.student.args,
-        training={**recipe.train.model_dump(), "seeds": list(recipe.seeds)},
+        training={**recipe.train.learning(), "seeds": list(recipe.seeds)},
         teacher=task.teacher if taught else None,
         targets=task.targets if taught else None,
         transfer=task.rows,
-        arms=tuple(_arm(run, chosen=run is chosen(runs, run.kind)) for run in runs),
+        arms=tuple(arm(run, chosen=run is chosen(runs, run.kind)) for run in runs),
         comparisons=comparisons(task, runs) if kind == "main" else (),
+        init=task.init,
         search=None if recipe.searched is None else Searched(**recipe.searched.model_dump()),
         source={"recipe": recipe_digest, **kept.environment["source"]},
         versions=kept.environment["versions"],
         hardware=kept.environment["hardware"],
-        wall_seconds=round(sum(run.course.wall_seconds for run in runs), 3),
-        cpu_seconds=round(sum(run.course.cpu_seconds for run in runs), 3),
+        wall_seconds=round(sum(run.course.wall_seconds for run in trained), 3),
+        cpu_seconds=round(sum(run.course.cpu_seconds for run in trained), 3),
+        cost=cost(runs),
     )
     return {**files, "lineage.json": lineage_file(lineage)}, lineage
 
 
-def _arm(run: Run, *, chosen: bool) -> Arm:
+def arm(run: Run, *, chosen: bool) -> Arm:
+    """What the lineage says of one trained model."""
     return Arm(
         kind=run.kind,
         seed=run.seed,
         chosen=chosen,
-        digest=hashlib.sha256(weights_file(run.weights)).hexdigest(),
+        digest=_digest(run),
         steps=run.course.steps,
         best_epoch=run.course.best_epoch,
         converged=not run.unconverged,
         curve=run.course.curve,
         unconverged=run.unconverged,
+        generations=tuple(_digest(one) for one in run.earlier),
     )
+
+
+def _digest(run: Run) -> str:
+    return hashlib.sha256(weights_file(run.weights)).hexdigest()

@@ -2,26 +2,35 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from kdaudit.data.audit_file import Names, SubjectTable, Table, parse, read_toml
-from kdaudit.distill.objective_tables import ObjectivesTable
-from kdaudit.distill.search_table import SearchedTable, SearchTable
+from kdaudit.distill.methods.tables import ObjectivesTable
+from kdaudit.distill.search.table import SearchedTable, SearchTable
+from kdaudit.distill.targets.table import TargetsTable
+from kdaudit.distill.transformers.table import TransformerTable
 from kdaudit.errors import ConfigError
 from kdaudit.lineage import ArmKind
 
+if TYPE_CHECKING:
+    from kdaudit.distill.language.recipe import LanguageRecipe
+
 
 def _counted(value: object) -> object:
-    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value < 1:
+        raise ValueError("say how many seeds, at least 1, or which, e.g. [0, 1, 2]")
+    return list(range(value))
 
 
 def _is_not_the_first(name: str) -> str:
-    if name == "teacher" or not name.isidentifier():
+    if name in ("teacher", "past") or not name.isidentifier():
         raise ValueError(
             "further teachers have names of letters, digits and underscores, other than teacher, "
-            "which is the audit file's"
+            "which is the audit file's, and past, which is the student's own"
         )
     return name
 
@@ -36,11 +45,24 @@ Seeds = Annotated[
 class StudentTable(Table):
     """``[student]``: code is ``module:function``, in a file beside the recipe or installed."""
 
-    factory: str
+    factory: str = ""
     args: dict[str, JsonValue] = Field(default_factory=dict)
     inputs: Names = ()
     encode: str | None = None
     fit: str | None = None
+    augment: str | None = None
+    transformer: TransformerTable | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind_of_model(self) -> Self:
+        if self.transformer is None and not self.factory:
+            raise ValueError(
+                'say what builds it: factory = "module:function", or [student.transformer]'
+            )
+        own = {"factory", "args", "encode", "fit"} & self.model_fields_set
+        if self.transformer is not None and own:
+            raise ValueError(f"[student.transformer] says what the student is: take {min(own)} out")
+        return self
 
     @model_validator(mode="after")
     def _fits_for_an_encoder(self) -> Self:
@@ -50,6 +72,8 @@ class StudentTable(Table):
 
 
 Schedule = Literal["constant", "linear", "cosine"]
+Precision = Literal["no", "bf16"]
+TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 
 
 TeacherName = Annotated[str, AfterValidator(_is_not_the_first)]
@@ -67,7 +91,16 @@ class TrainTable(Table):
     schedule: Schedule = "constant"
     warmup: float = Field(default=0.0, ge=0, lt=1)
     clip: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    threads: int = Field(default=1, ge=1)
+    precision: Precision = "no"
+    accumulate: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1, le=256)
+    trackers: tuple[TrackerName, ...] = ()
+
+    def learning(self) -> dict[str, object]:
+        """What the trained weights depend on."""
+        said = self.model_dump(exclude={"trackers"})
+        later = {"precision": "no", "accumulate": 1}  # as if they had not been asked for
+        return {name: value for name, value in said.items() if later.get(name, ...) != value}
 
 
 class ControlsTable(Table):
@@ -87,6 +120,7 @@ class Recipe(Table):
     out: str | None = None
     student: StudentTable
     objectives: ObjectivesTable
+    targets: TargetsTable = Field(default_factory=TargetsTable)
     train: TrainTable = Field(default_factory=TrainTable)
     controls: ControlsTable | None = None
     teachers: dict[TeacherName, SubjectTable] = Field(default_factory=dict)
@@ -114,13 +148,32 @@ class Recipe(Table):
         return self
 
     @model_validator(mode="after")
+    def _has_targets_of_what_is_shown(self) -> Self:
+        augment = self.student.augment
+        if self.targets.model_fields_set and not self.soft:
+            raise ValueError("[targets] are a teacher's, and this recipe has none: take it out")
+        if augment is None and self.targets.sees_views:
+            raise ValueError(
+                "[targets] live and views are of augmented rows: say how they are changed, as "
+                'augment = "module:function" under [student]'
+            )
+        if augment is not None and self.soft and not self.targets.sees_views:
+            raise ValueError(
+                f"[student] augment = {augment!r} changes what the student is shown, and the "
+                "stored targets are of the rows as they are: say live = true, which asks the "
+                "teacher about every batch, or views = 8, which stores its answers to that many "
+                "views of each row, under [targets]"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ, got {list(self.seeds)}")
-        if self.controls is not None and not self.soft:
+        if self.controls is not None and not self.objectives.controls:
             raise ValueError(
-                "[controls] show what the teacher's answers add, and this recipe uses none: take "
-                "the table out, or add [objectives.response]"
+                "[controls] show what is learnt besides labels, and this recipe learns no more: "
+                "take the table out, or add [objectives.response]"
             )
         return self
 
@@ -135,11 +188,12 @@ class Recipe(Table):
         controls = self.controls or ControlsTable()
         wanted: dict[ArmKind, bool] = {
             "main": True,
-            "hard": self.soft and controls.hard,
-            "label_smoothing": self.soft and controls.label_smoothing > 0,
-            "shuffled": self.soft and controls.shuffled,
+            "hard": controls.hard,
+            "label_smoothing": controls.label_smoothing > 0,
+            "shuffled": controls.shuffled,
         }
-        return tuple(kind for kind, asked in wanted.items() if asked)
+        sound = ("main", *self.objectives.controls)
+        return tuple(kind for kind, asked in wanted.items() if asked and kind in sound)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -157,7 +211,7 @@ def read_recipe(path: Path) -> Recipe:
     return parse(raw, Recipe, path.name)
 
 
-def out_folder(path: Path, recipe: Recipe) -> Path:
+def out_folder(path: Path, recipe: "Recipe | LanguageRecipe") -> Path:
     """Where the recipe at ``path`` writes its model folder: ``runs/<recipe>`` unless it says so."""
     return path.parent / (recipe.out or f"runs/{path.stem}")
 

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame
 from kdaudit.data.splits import Split
 from kdaudit.distill.groups import groups
-from kdaudit.distill.participant import Participant
 from kdaudit.distill.recipe import Recipe, StudentTable, made
-from kdaudit.distill.sources import TEACHER, Batch
-from kdaudit.distill.targets import Targets
-from kdaudit.distill.teachers import Asking, Further, described, further, live
+from kdaudit.distill.roles import teaching
+from kdaudit.distill.targets.alignment import at_chance, refuse_shuffled
+from kdaudit.distill.targets.augmentation import Augmentation, augmentation
+from kdaudit.distill.targets.forms import Targets
+from kdaudit.distill.targets.teachers import Asking, Further, described, further, live
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.sources import TEACHER, Batch
+from kdaudit.distill.transformers.student import begin
 from kdaudit.errors import ConfigError, DataError, ModelError, examples, unknown
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
@@ -46,6 +50,10 @@ class Task:
         live: the teacher as a module, by its name, where a method looks into it.
         targets: evidence digest and rows for the lineage, or None.
         rows: what the lineage says of the transfer rows.
+        generation: of a chain in which each student learns from the one before; 0 for the first.
+        start: first weights of a student that are not drawn, by name.
+        init: what the lineage says of them, or None where a factory draws all.
+        augmented: how transfer rows are changed before they are shown, or None.
     """
 
     recipe: Recipe
@@ -59,6 +67,10 @@ class Task:
     live: Mapping[str, Participant]
     targets: Mapping[str, str] | None
     rows: Mapping[str, object]
+    generation: int = 0
+    start: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    init: Mapping[str, object] | None = None
+    augmented: Augmentation | None = None
 
 
 def prepare(
@@ -86,22 +98,39 @@ def prepare(
     path = base / recipe.audit
     audit = read_audit_file(path)
     dataset = dataset or load(audit, path.parent)
-    frames = {split: _in_scope(dataset, split) for split in SPLITS}
+    frames = {split: in_scope(dataset, split) for split in SPLITS}
     _refuse_unlabelled(recipe, frames["transfer"])
     # Before the teacher is asked, so that a typing error costs no hour of its time.
+    subject = teaching(recipe, audit, path.parent)
+    asked = subject or audit.teacher
+    augment = recipe.student.augment
+    beginning = begin(
+        recipe.student,
+        base=base,
+        transfer=frames["transfer"],
+        teacher=lambda: open_model("teacher", made(asked, path.parent), path.parent),
+        rename=asked.rename,
+        taught=subject is not None,
+    )
+    recipe = recipe.model_copy(update={"student": beginning.student})
     factory = resolve(recipe.student.factory, base)
-    encoder, encoded = _encode(recipe.student, base, frames)
+    encoder, encoded = _encode(recipe.student, base, frames, beginning.state)
     answers: Mapping[Split, Targets] = {}
-    asking = Asking(audit=audit, frames=frames, store=store, progress=progress)
-    teacher = participant = None
+    asking = Asking(audit=audit, frames=frames, store=store, progress=progress, keep=recipe.targets)
+    teacher = participant = opened = None
     shown: Mapping[Split, torch.Tensor] = {}
-    if recipe.soft:
-        opened = open_model("teacher", made(audit.teacher, path.parent), path.parent)
+    if subject is not None:
+        opened = open_model("teacher", made(subject, path.parent), path.parent)
         teacher = described(opened)
-        answers = asking.ask(opened, "the teacher")
-        if recipe.objectives.layered:
-            participant, shown = live(opened, recipe.objectives.layered, frames)
-    classes = _classes(answers, audit, frames["transfer"])
+        answers = asking.ask(opened, "the teacher", subject.rename)
+        if recipe.objectives.live:
+            participant, shown = live(opened, recipe.objectives.live, frames)
+    rename = {} if subject is None else subject.rename
+    classes = _classes(answers, rename, frames)
+    answers = {
+        split: one.placed([rename.get(name, name) for name in one.classes], classes)
+        for split, one in answers.items()
+    }
     others = further(recipe, base, asking, classes)
     fair = recipe.objectives.fair
     codes = {} if fair is None or not fair.group else groups(fair.group, frames)
@@ -109,13 +138,27 @@ def prepare(
         split: Batch(
             inputs=encoded[split],
             labels=_codes(frame, classes, split),
-            targets=answers[split].values if answers else None,
+            **(_taught(answers[split]) if answers else {}),
             further={name: other.targets[split] for name, other in others.items()},
             shown={TEACHER: shown[split]} if shown else {},
             groups=codes.get(split),
         )
         for split, frame in frames.items()
     }
+    warned = _aligned(recipe, batches)
+    augmented = None
+    if augment is not None:
+        augmented = augmentation(
+            recipe,
+            asking,
+            opened=opened,
+            rename=rename,
+            batch=batches["transfer"],
+            encoder=encoder,
+            function=resolve(augment, base),
+            classes=classes,
+            looked_into=participant is not None,
+        )
     return Task(
         recipe=recipe,
         base=base,
@@ -126,12 +169,21 @@ def prepare(
         validation=batches["validation"],
         teacher=teacher if teacher is None else {**teacher, **_said(others)},
         live={} if participant is None else {TEACHER: participant},
-        targets=_evidence(answers, batches["transfer"]),
-        rows=_transfer(dataset, frames["transfer"]),
+        targets=_evidence(answers, batches["transfer"], warned, augmented),
+        rows=_transfer(dataset, frames["transfer"])
+        | ({} if recipe.objectives.data_free is None else {"shown": False}),
+        start=beginning.first(classes),
+        init=beginning.history(classes),
+        augmented=augmented,
     )
 
 
-def _in_scope(dataset: Dataset, split: Split) -> Frame:
+def in_scope(dataset: Dataset, split: Split) -> Frame:
+    """The rows of a split that are of some class.
+
+    Raises:
+        ConfigError: if there are none.
+    """
     frame = dataset.frames.get(split)
     if frame is None or frame.out_of_scope.all():
         why = {
@@ -174,17 +226,42 @@ def _said(others: Mapping[str, Further]) -> dict[str, str]:
 
 
 def _classes(
-    answers: Mapping[Split, Targets], audit: AuditFile, transfer: Frame
+    answers: Mapping[Split, Targets], rename: Mapping[str, str], frames: Mapping[Split, Frame]
 ) -> tuple[str, ...]:
-    if answers:
-        named = answers["transfer"].classes
-        classes = tuple(audit.teacher.rename.get(name, name) for name in named)
+    if answers and not answers["transfer"].seen_only:
+        classes = tuple(rename.get(name, name) for name in answers["transfer"].classes)
+    elif answers:  # of labels and lists only those are known that came up
+        given = [frame.labels for frame in frames.values() if frame.labels is not None]
+        known = {rename.get(name, name) for name in answers["transfer"].classes}
+        classes = tuple(sorted(known | {str(label) for labels in given for label in labels}))
     else:
-        assert transfer.labels is not None
-        classes = tuple(sorted({str(label) for label in transfer.labels}))
+        labels = frames["transfer"].labels
+        assert labels is not None
+        classes = tuple(sorted({str(label) for label in labels}))
     if len(set(classes)) < max(2, len(classes)):
         raise DataError(f"a classifier needs two or more different classes, got {classes}")
     return classes
+
+
+def _taught(answers: Targets) -> dict[str, Any]:
+    """What a batch knows of the teacher's answers."""
+    return {
+        "targets": answers.values,
+        "norms": answers.norms,
+        "temperatures": answers.temperatures,
+        "kind": answers.kind,
+    }
+
+
+def _aligned(recipe: Recipe, batches: Mapping[Split, Batch]) -> dict[str, str]:
+    """Refuse targets that belong to other rows; where no label is learnt, say so instead."""
+    found = {}
+    for split, batch in batches.items():
+        if any(True for _ in recipe.objectives.reading_labels()):
+            refuse_shuffled(batch, split)
+        elif seen := at_chance(batch):
+            found[f"warning, {split} rows"] = seen
+    return found
 
 
 def _codes(frame: Frame, classes: Sequence[str], split: str) -> torch.Tensor | None:
@@ -202,11 +279,14 @@ def _codes(frame: Frame, classes: Sequence[str], split: str) -> torch.Tensor | N
 
 
 def _encode(
-    student: StudentTable, base: Path, frames: Mapping[Split, Frame]
+    student: StudentTable,
+    base: Path,
+    frames: Mapping[Split, Frame],
+    known: Mapping[str, Any] | None,
 ) -> tuple[Encoder, dict[Split, torch.Tensor]]:
-    """Fit the encoder to the transfer rows, and encode both splits."""
+    """Fit the encoder to the transfer rows, unless its state is known, and encode both splits."""
     columns = student.inputs or tuple(frames["transfer"].inputs)
-    state: dict[str, Any] = {}
+    state: Mapping[str, Any] = known or {}
     if student.fit is not None:
         fit = resolve(student.fit, base)
         state = _plain(fit(dict(select(frames["transfer"].inputs, columns))), fit.name)
@@ -236,7 +316,12 @@ def _plain(state: object, name: str) -> dict[str, Any]:
     return plain
 
 
-def _evidence(answers: Mapping[Split, Targets], transfer: Batch) -> Mapping[str, str] | None:
+def _evidence(
+    answers: Mapping[Split, Targets],
+    transfer: Batch,
+    warned: Mapping[str, str],
+    augmented: Augmentation | None,
+) -> Mapping[str, str] | None:
     if transfer.targets is None:
         return None
     said = {f"{split} evidence": found.evidence for split, found in answers.items()} | {
@@ -245,10 +330,11 @@ def _evidence(answers: Mapping[Split, Targets], transfer: Batch) -> Mapping[str,
     if transfer.labels is not None:
         right = transfer.targets.argmax(dim=1) == transfer.labels
         said["teacher accuracy on them"] = f"{float(right.double().mean()):.4f}"
-    return said
+    changed = {} if augmented is None else augmented.said
+    return {**said, **answers["transfer"].said, **changed, **warned}
 
 
-def _transfer(dataset: Dataset, transfer: Frame) -> Mapping[str, object]:
+def _transfer(dataset: Dataset, transfer: Frame) -> dict[str, object]:
     rows = transfer.rows().tolist()
     known = set(rows)
     audited = dataset.frames.get("audit")  # a search has none

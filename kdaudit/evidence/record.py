@@ -1,6 +1,6 @@
 """Run one model once over rows, in parts that are kept, and read the answers back by content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kdaudit.errors import DamagedError, ModelError
+from kdaudit.evidence.missing import left, refuse_missing
 from kdaudit.evidence.store import Entry, Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Columns, Runnable, Space
 
+KIND = "predictions"
 PART_ROWS = 8192  # rows between two points at which an interrupted run can resume
 BATCH_ROWS = 256  # rows a model is asked at once
 
@@ -68,20 +70,27 @@ class Question:
         }
 
 
-def record(question: Question, *, store: Store, progress: Progress = lambda _: None) -> Recording:
+def record(
+    question: Question,
+    *,
+    store: Store,
+    progress: Progress = lambda _: None,
+    facts: Callable[[Recording], Mapping[str, object]] = lambda _: {},
+) -> Recording:
     """Ask a model every row once, unless the store already holds the answers.
 
     Args:
         question: the model and the rows.
         store: where parts are kept.
         progress: called with the number of rows done since the last call.
+        facts: of all answers, what the manifest says beside what they are, such as their accuracy.
 
     Raises:
         ModelError: if the model answers in another shape than (rows, classes).
         DamagedError: if stored parts are not what was written.
     """
     model, columns, rows = question.model, question.columns, question.rows
-    entry = store.entry("predictions", question.key())
+    entry = store.entry(KIND, question.key())
     parts = max(1, -(-len(rows) // PART_ROWS))
     computed = 0
     if not entry.sealed:
@@ -93,21 +102,30 @@ def record(question: Question, *, store: Store, progress: Progress = lambda _: N
                 computed += span.stop - span.start
             else:
                 progress(span.stop - span.start)
-        entry.seal(parts)
+        found = _recording(entry.written(parts), entry, question, computed)
+        entry.seal(parts, _about(question) | dict(facts(found)))
     else:
         progress(len(rows))
-    return _read(entry, rows, model.classes, computed)
+    return _recording(entry.read(), entry, question, computed)
+
+
+def stored(question: Question, *, store: Store) -> Recording:
+    """What was recorded; the model is not run.
+
+    Raises:
+        DataError: naming what differs from the nearest thing that was recorded.
+        DamagedError: if stored parts are not what was written.
+    """
+    entry = store.look(KIND, question.key())
+    if not entry.sealed:
+        refuse_missing(question.key(), entry, store, KIND)
+    return _recording(entry.read(), entry, question, 0)
 
 
 def pending(question: Question, *, store: Store) -> int:
     """On how many rows `record` would run the model; nothing is run or written."""
-    rows = question.rows
-    entry = store.look("predictions", question.key())
-    if entry.sealed:
-        return 0
-    parts = range(max(1, -(-len(rows) // PART_ROWS)))
-    there = sum(min(PART_ROWS, len(rows) - n * PART_ROWS) for n in parts if entry.has(n))
-    return len(rows) - there
+    entry = store.look(KIND, question.key())
+    return 0 if entry.sealed else left(entry, len(question.rows), PART_ROWS)
 
 
 def _ask(
@@ -132,10 +150,19 @@ def _ask(
     return table.replace_schema_metadata({"space": space})
 
 
-def _read(
-    entry: Entry, rows: npt.NDArray[np.object_], classes: tuple[str, ...], computed: int
-) -> Recording:
-    table = entry.read()
+def _about(question: Question) -> dict[str, object]:
+    key = question.key()
+    return {
+        "kind": "full",
+        "rows": len(question.rows),
+        "dtype": "float32",
+        "temperatures": "any",
+        **{name: key[name] for name in ("model", "inputs", "split", "variant", "classes")},
+    }
+
+
+def _recording(table: pa.Table, entry: Entry, question: Question, computed: int) -> Recording:
+    rows, classes = question.rows, question.model.classes
     if table.column("row").to_pylist() != rows.tolist():
         raise DamagedError(f"stored evidence {entry.digest} holds other rows than its key says")
     values = table.column("outputs").combine_chunks().flatten().to_numpy(zero_copy_only=False)

@@ -8,9 +8,10 @@ part. When all parts are there a manifest with their digests seals the folder.
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,16 +67,41 @@ class Entry:
             finally:
                 beside.unlink(missing_ok=True)
 
+    def written(self, parts: int) -> pa.Table:
+        """All parts of a set that is not sealed yet."""
+        return pa.concat_tables(pq.read_table(self.part(number)) for number in range(parts))
+
+    @property
+    def bytes(self) -> int:
+        """What the parts that are there take on disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("part-*.parquet"))
+
     def discard(self) -> None:
         """Forget what was recorded, so that it can be recorded anew."""
         for path in (self.folder / "manifest.json", *self.folder.glob("part-*.parquet")):
             path.unlink(missing_ok=True)
 
-    def seal(self, parts: int) -> None:
-        """Record the digest of every part, once they are all there."""
+    def seal(self, parts: int, about: Mapping[str, object] | None = None) -> None:
+        """Record the digest of every part, once they are all there, and what they hold."""
         digests = {self.part(i).name: file_digest(self.part(i)) for i in range(parts)}
-        text = json.dumps({"format": FORMAT, "parts": digests}, indent=1, sort_keys=True)
+        manifest = {"format": FORMAT, "parts": digests} | ({"about": about} if about else {})
+        text = json.dumps(manifest, indent=1, sort_keys=True)
         write_atomically(self.folder / "manifest.json", text.encode())
+
+    def about(self) -> Mapping[str, Any]:
+        """What the manifest of a sealed set says it holds; empty where it says nothing.
+
+        Raises:
+            DamagedError: if it cannot be read.
+        """
+        try:
+            said: Mapping[str, Any] = json.loads((self.folder / "manifest.json").read_bytes())
+            return dict(said.get("about", {}))
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise DamagedError(
+                f"the manifest of stored evidence {self.folder.name} cannot be read ({error}): "
+                f"delete {self.folder.name} in the store and run again to record it anew"
+            ) from error
 
     @property
     def sealed(self) -> bool:
@@ -141,6 +167,16 @@ class Store:
             full = _full(kind, key)
             write_atomically(note, json.dumps(full, indent=1, sort_keys=True).encode())
         return found
+
+    def keys(self, kind: str) -> Iterator[Mapping[str, Any]]:
+        """The keys of all entries of a kind; those that cannot be read are left out."""
+        for path in sorted((self.root / kind).glob("*/*/key.json")):
+            try:
+                found = json.loads(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            if isinstance(found, dict):
+                yield found
 
     def look(self, kind: str, key: Mapping[str, object]) -> Entry:
         """The entry for a key, there or not; nothing is written."""

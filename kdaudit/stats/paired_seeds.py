@@ -22,12 +22,17 @@ class Crossed(NamedTuple):
     se: float
     df: int
 
-    def interval(self, level: float) -> Interval:
-        """By Student's t, two-sided, in [-1, 1] for scores in [0, 1]."""
+    def interval(self, level: float, reach: float = 1.0) -> Interval:
+        """By Student's t, two-sided.
+
+        Args:
+            level: in (0, 1).
+            reach: the most that two scores can differ; 1 for scores in [0, 1].
+        """
         from scipy.special import stdtrit
 
         half = float(stdtrit(self.df, 1 - tail(level))) * self.se
-        return Interval(max(-1.0, self.mean - half), min(1.0, self.mean + half))
+        return Interval(max(-reach, self.mean - half), min(reach, self.mean + half))
 
 
 def crossed_mean(differences: ArrayLike) -> Crossed | None:

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
 from kdaudit.distill.objectives import STUDENT, Hard
-from kdaudit.distill.participant import Participant
-from kdaudit.distill.state import State
+from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.state import State
 from kdaudit.errors import DamagedError
 from kdaudit.models.code import Code
 

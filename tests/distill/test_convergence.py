@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from kdaudit.distill.convergence import unconverged
-from kdaudit.distill.pace import Pace
+from kdaudit.distill.training.convergence import unconverged
+from kdaudit.distill.training.pace import Pace
 
 
 def levelling(epochs: int, rate: float) -> list[float]:
@@ -67,8 +67,9 @@ def test_a_long_gradient_is_cut_to_its_length_and_a_short_one_is_left() -> None:
     weights = nn.Parameter(torch.zeros(2))
     optimiser = torch.optim.SGD([weights], lr=1.0)
     weights.grad = torch.tensor([3.0, 4.0])
-    Pace(clip=1.0).step([optimiser], [[1.0]], factor=0.5)
+    move = Pace(clip=1.0, warmup=0.5).mover([optimiser], steps=4)
+    move(0)  # at half the rate
     assert weights.tolist() == pytest.approx([-0.3, -0.4], rel=1e-5)
     weights.grad = torch.tensor([0.3, 0.4])
-    Pace(clip=1.0).step([optimiser], [[1.0]], factor=1.0)
+    move(1)
     assert weights.tolist() == pytest.approx([-0.6, -0.8], rel=1e-5)

@@ -15,8 +15,8 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from kdaudit.distill.checkpoint import Checkpoint
 from kdaudit.distill.distill import Distilled, distill
+from kdaudit.distill.training.checkpoint import Checkpoint
 from kdaudit.errors import ConfigError, DataError, KdauditError, ModelError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest

@@ -19,7 +19,16 @@ def marked(mark: str) -> str:
 
 
 def test_the_page_shows_every_method_that_a_perceptron_can_learn_by() -> None:
-    assert SHOWN == ["response", "feature", "relation", "multi_teacher"]
+    assert SHOWN == [
+        "response",
+        "feature",
+        "relation",
+        "multi_teacher",
+        "self",
+        "online",
+        "adversarial",
+        "data_free",
+    ]
 
 
 @pytest.mark.parametrize("name", SHOWN)

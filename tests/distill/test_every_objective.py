@@ -16,7 +16,7 @@ from kdaudit.distill.objectives.feature import Hints
 from kdaudit.distill.objectives.readings import Corrected, MeanLogits, Mixture
 from kdaudit.distill.objectives.relation import GROUP, Angles, Distances
 from kdaudit.distill.objectives.weighting import RowWeights
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 ROWS, PLACES, WIDTH = 24, 5, 6
 PAIRS = [Pair(student="s", teacher="t")]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from kdaudit.distill.methods import Setting, preset
-from kdaudit.distill.objective_tables import FairTable, ObjectivesTable
+from kdaudit.distill.methods.methods import Setting, preset
+from kdaudit.distill.methods.tables import FairTable, ObjectivesTable
 from kdaudit.distill.objectives import Objective
 from kdaudit.distill.objectives.readings import Corrected
 from kdaudit.distill.objectives.soft import Soft
 from kdaudit.distill.objectives.weighting import row_weights, share_offsets
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 
 def fair(**options: object) -> tuple[list[Objective], Batch]:
@@ -26,7 +26,7 @@ def fair(**options: object) -> tuple[list[Objective], Batch]:
     rows = Batch(inputs=targets, labels=labels, targets=targets, groups=groups)
     table = ObjectivesTable(fair=FairTable.model_validate({"group": ["g"], **options}))
     setting = Setting(participants={}, transfer=rows, validation=rows, classes=3, seed=0)
-    return preset(table, setting), rows
+    return list(preset(table, setting).terms), rows
 
 
 @pytest.mark.parametrize("weigh", ["groups", "classes", "reweighing"])

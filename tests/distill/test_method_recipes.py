@@ -117,6 +117,9 @@ def test_a_teacher_that_shows_answers_only_cannot_be_looked_into(
     saved = pd.DataFrame(
         rng.dirichlet([1, 1, 1], len(rows)), columns=["p_blue", "p_green", "p_red"]
     )
+    for name in ("blue", "green", "red"):
+        saved[f"p_{name}"] += rows["label"] == name
+    saved = saved.div(saved.sum(axis=1), axis=0)
     saved.assign(id=rows.id).to_csv(project / "teacher.csv", index=False)
     edit(project, "audit.toml", ('distill = "teacher.toml"', 'predictions = "teacher.csv"'))
     add(project, "[objectives.feature]\nlayers = { 1 = '1' }")

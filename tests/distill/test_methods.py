@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
-from kdaudit.distill.methods import Setting, preset
-from kdaudit.distill.objective_tables import ObjectivesTable
+from kdaudit.distill.methods.methods import Setting, preset
+from kdaudit.distill.methods.tables import ObjectivesTable
 from kdaudit.distill.objectives import STUDENT, TEACHER, Objective
-from kdaudit.distill.participant import Participant
 from kdaudit.distill.recipe import Recipe
-from kdaudit.distill.sources import Batch, Stored
-from kdaudit.distill.train import Trained, train
+from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.sources import Batch, Stored
+from kdaudit.distill.training.train import Trained, train
 from kdaudit.errors import DataError, ModelError
 from kdaudit.models.code import Code
 
@@ -81,7 +81,7 @@ def start(tmp_path: Path, code: Callable[[str], Code]) -> Callable[..., Trained]
         name: str, *, killed_at: int = -1, teacher: list[Participant] | None = None
     ) -> Trained:
         scene = setting(code)
-        objectives = preset(table(ALL), scene)
+        objectives = list(preset(table(ALL), scene).terms)
         student = scene.participants[STUDENT]
         learnt = [*student.module.parameters(), *(p for o in objectives for p in o.parameters())]
         optimiser = torch.optim.Adam(learnt, lr=0.02)
@@ -177,7 +177,7 @@ def test_every_part_of_the_loss_falls(start: Callable[..., Trained]) -> None:
 def test_projectors_depend_on_the_seed_and_their_layers_alone(code: Callable[[str], Code]) -> None:
     def digest(seed: int) -> str:
         torch.manual_seed(seed + 100)
-        terms = preset(table(ALL), setting(code, seed))
+        terms = preset(table(ALL), setting(code, seed)).terms
         return tensor_digest(nn.ModuleList(terms).state_dict())
 
     assert digest(0) == digest(0) != digest(1)
@@ -214,7 +214,7 @@ def test_layers_that_do_not_fit_are_named(
 ) -> None:
     scene = setting(code)
     with pytest.raises(ModelError, match=re.escape(words)):
-        run_once(preset(table(f"[objectives.response]\n{text}"), scene), scene)
+        run_once(list(preset(table(f"[objectives.response]\n{text}"), scene).terms), scene)
 
 
 def run_once(terms: list[Objective], scene: Setting) -> list[float]:
@@ -252,7 +252,7 @@ def test_what_a_module_returns_besides_can_be_named(code: Callable[[str], Code])
         "[objectives.response]\n[objectives.attention]\nof = 'weights'\n"
         "layers = { 'attention[1]' = 'attention[1]' }"
     )
-    terms = preset(table(text), scene)
+    terms = list(preset(table(text), scene).terms)
     assert student.watching(terms)(rows.inputs, learning=False).inner["attention[1]"].shape == (
         5,
         2,

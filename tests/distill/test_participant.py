@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
 from kdaudit.distill.objectives import STUDENT, Forward, Objective
 from kdaudit.distill.objectives.divergence import forward_kl
-from kdaudit.distill.participant import Participant
-from kdaudit.distill.sources import Batch, Stored
-from kdaudit.distill.train import train
+from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.sources import Batch, Stored
+from kdaudit.distill.training.train import train
 from kdaudit.errors import ModelError
 from kdaudit.models.code import Code
 from kdaudit.progress import silent

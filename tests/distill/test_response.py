@@ -9,11 +9,11 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor
 
-from kdaudit.distill.methods import Setting, preset
-from kdaudit.distill.objective_tables import HardTable, ObjectivesTable, ResponseTable
+from kdaudit.distill.methods.methods import Setting, preset
+from kdaudit.distill.methods.tables import HardTable, ObjectivesTable, ResponseTable
 from kdaudit.distill.objectives import STUDENT, Divergence, Forward, Hard, Objective, Soft
 from kdaudit.distill.objectives.divergence import forward_kl, jsd
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 KINDS = ("forward_kl", "reverse_kl", "jsd", "mse")
 KLS = KINDS[:3]
@@ -39,9 +39,8 @@ def response(**options: Any) -> list[Objective]:
 
 def terms(table: ObjectivesTable) -> list[Objective]:
     rows = batch(8, 4)
-    return preset(
-        table, Setting(participants={}, transfer=rows, validation=rows, classes=4, seed=0)
-    )
+    setting = Setting(participants={}, transfer=rows, validation=rows, classes=4, seed=0)
+    return list(preset(table, setting).terms)
 
 
 def soft(kind: Any = "forward_kl", temperature: float = 3.0, **options: Any) -> Soft:

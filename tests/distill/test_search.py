@@ -17,10 +17,10 @@ from kdaudit import audit
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import load, withheld
 from kdaudit.distill.distill import distill
-from kdaudit.distill.search import BY_ACCURACY, Found, Score, Trial, UnscoredError, search
-from kdaudit.distill.search_best import best_recipe, refuse_foreign, toml
-from kdaudit.distill.search_plot import front, plot
-from kdaudit.distill.search_space import grid, space_of
+from kdaudit.distill.search.best import best_recipe, refuse_foreign, toml
+from kdaudit.distill.search.plot import front, plot
+from kdaudit.distill.search.search import BY_ACCURACY, Found, Score, Trial, UnscoredError, search
+from kdaudit.distill.search.space import grid, space_of
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.store import Store
@@ -104,7 +104,7 @@ def test_random_points_come_from_seed_and_draw_alone(ready: Path, store: Store) 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from kdaudit.distill.search import search
+from kdaudit.distill.search.search import search
 from kdaudit.evidence.store import Store
 
 left = int(sys.argv[1])

@@ -1,6 +1,6 @@
 import torch
 
-from kdaudit.distill.sources import Batch, Stored
+from kdaudit.distill.training.sources import Batch, Stored
 
 
 def stored(rows: int, batch_size: int, seed: int = 0) -> Stored:

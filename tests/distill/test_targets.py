@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from kdaudit.data.frame import Frame
-from kdaudit.distill.targets import Targets, Teacher, by_content
+from kdaudit.distill.targets.forms import Targets
+from kdaudit.distill.targets.targets import Teacher, by_content
 from kdaudit.errors import DataError
 from kdaudit.evidence.store import Store
 from kdaudit.models.adapter import Answers, Columns, Outputs
@@ -143,6 +144,6 @@ def test_answers_of_a_file_are_found_by_id(store: Store) -> None:
         asked(saved, frame([0, 0], ids=["a", "d"]), store)
 
 
-def test_labels_alone_are_no_soft_targets(store: Store) -> None:
-    with pytest.raises(DataError, match="holds labels only"):
+def test_a_file_of_scores_alone_has_no_targets(store: Store) -> None:
+    with pytest.raises(DataError, match="holds scores and no answers"):
         asked(Saved(["a"], None), frame([0], ids=["a"]), store)

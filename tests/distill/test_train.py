@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from kdaudit.distill.checkpoint import Checkpoint, tensor_digest
-from kdaudit.distill.convergence import unconverged
-from kdaudit.distill.evaluate import evaluate
 from kdaudit.distill.objectives import STUDENT, Hard
-from kdaudit.distill.pace import Pace
-from kdaudit.distill.participant import Participant
-from kdaudit.distill.sources import Batch, Stored
-from kdaudit.distill.train import UNHURRIED, Trained, Watch, finished, train, unwatched
+from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.training.convergence import unconverged
+from kdaudit.distill.training.evaluate import evaluate
+from kdaudit.distill.training.pace import Pace
+from kdaudit.distill.training.participant import Participant
+from kdaudit.distill.training.sources import Batch, Stored
+from kdaudit.distill.training.train import UNHURRIED, Trained, Watch, finished, train, unwatched
 from kdaudit.errors import ModelError
 from kdaudit.lineage import Epoch
 from kdaudit.models.code import Code

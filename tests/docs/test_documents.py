@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from kdaudit.cli.app import app
 from kdaudit.data.audit_file import AuditFile, parse
+from kdaudit.distill.language.recipe import LanguageRecipe
 from kdaudit.distill.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +117,9 @@ def test_every_toml_block_is_a_valid_audit_file_or_recipe_or_part_of_one(page: P
         if block["kind"] != "toml":
             continue
         raw = tomllib.loads(block["body"])
-        if "objectives" in raw:
+        if "language" in raw:
+            parse(raw, LanguageRecipe, page.name)
+        elif "objectives" in raw:
             rest = {"audit": "audit.toml", "student": {"factory": "model:perceptron"}}
             parse(rest | raw, Recipe, page.name)
         elif "project" not in raw:

@@ -2,8 +2,8 @@
 
 from kdaudit.distill.objectives.divergence import Divergence
 from kdaudit.distill.objectives.hard import Hard
-from kdaudit.distill.objectives.objective import Forward, Objective
+from kdaudit.distill.objectives.objective import Borrowed, Forward, Objective
 from kdaudit.distill.objectives.soft import Soft
-from kdaudit.distill.sources import STUDENT, TEACHER
+from kdaudit.distill.training.sources import STUDENT, TEACHER
 
-__all__ = ["STUDENT", "TEACHER", "Divergence", "Forward", "Hard", "Objective", "Soft"]
+__all__ = ["STUDENT", "TEACHER", "Borrowed", "Divergence", "Forward", "Hard", "Objective", "Soft"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from kdaudit.distill.objectives.objective import Forward, upcast
-from kdaudit.distill.sources import STUDENT, TEACHER, Batch
+from kdaudit.distill.training.sources import STUDENT, TEACHER, Batch
 from kdaudit.errors import ModelError
 
 
@@ -71,13 +71,18 @@ def mean_over_positions(values: Tensor, batch: Batch, padding: int | None) -> Te
 def tokens(batch: Batch, padding: int, count: int) -> Tensor:
     """(B, P) whether a position holds a token: its input is not ``padding``.
 
+    Inputs may be longer than P where all that is beyond is padding: modules cut that off.
+
     Raises:
         ModelError: if inputs and positions do not correspond.
     """
-    if tuple(batch.inputs.shape) != (len(batch), count):
+    inputs = batch.inputs
+    if inputs.ndim == 2 and (inputs[:, count:] == padding).all():
+        inputs = inputs[:, :count]
+    if tuple(inputs.shape) != (len(batch), count):
         raise ModelError(
             f"padding = {padding} is looked for in the student's inputs, of shape "
             f"{tuple(batch.inputs.shape)}, but the layer has {count} positions; name another "
             "layer, or take padding out"
         )
-    return batch.inputs != padding
+    return inputs != padding

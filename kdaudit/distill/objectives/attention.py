@@ -14,7 +14,7 @@ from kdaudit.distill.objectives.activations import (
     watches,
 )
 from kdaudit.distill.objectives.objective import Forward, Objective
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 
 class _Attention(Objective):

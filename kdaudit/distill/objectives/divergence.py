@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from kdaudit.distill.objective_tables import DivergenceName
+from kdaudit.distill.methods.soft_table import DivergenceName
 from kdaudit.distill.objectives.objective import upcast
 
 FORMULAS: dict[DivergenceName, str] = {
@@ -146,4 +146,4 @@ def _log_softened(logits: Tensor, temperature: float) -> Tensor:
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     p = log_p.exp()
-    return torch.where(p > 0, p * (log_p - log_q), torch.zeros_like(p)).sum(dim=1)
+    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(dim=1)

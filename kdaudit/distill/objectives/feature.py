@@ -9,7 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from kdaudit.distill.objectives.activations import Pair, mean_over_positions, positions, watches
 from kdaudit.distill.objectives.objective import Forward, Objective
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 FORMULAS = {"mse": "Σ_d (g(d) - h_teacher(d))²/D", "cosine": "1 - cos(g, h_teacher)"}
 

@@ -7,16 +7,24 @@ from torch.nn.functional import cross_entropy
 
 from kdaudit.distill.objectives.objective import Forward, Objective, upcast
 from kdaudit.distill.objectives.weighting import RowWeights
-from kdaudit.distill.sources import STUDENT, Batch
+from kdaudit.distill.training.sources import STUDENT, Batch
 
 
 class Hard(Objective):
     """Cross-entropy; optionally of smoothed labels (Szegedy et al. 2016, §7)."""
 
     def __init__(
-        self, *, name: str, weight: float, smoothing: float = 0.0, rows: RowWeights | None = None
+        self,
+        *,
+        name: str,
+        weight: float,
+        smoothing: float = 0.0,
+        rows: RowWeights | None = None,
+        learner: str = STUDENT,
     ) -> None:
         super().__init__()
+        self.learner = learner
+        self.trains = (learner,)
         self.name = name
         self.weight = weight
         self.smoothing = smoothing
@@ -31,9 +39,9 @@ class Hard(Objective):
         self.formula = said if rows is None else f"{said}, {rows.formula}"
 
     def forward(self, outputs: Mapping[str, Forward], batch: Batch) -> Tensor:
-        """The cross-entropy of the student."""
+        """The cross-entropy of the learner."""
         assert batch.labels is not None
-        student = upcast(outputs[STUDENT].logits)
+        student = upcast(outputs[self.learner].logits)
         if self.rows is None:
             loss = cross_entropy(student, batch.labels, label_smoothing=self.smoothing)
         else:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdaudit.distill.objectives.objective import upcast
-from kdaudit.distill.sources import TEACHER, Batch
+from kdaudit.distill.training.sources import TEACHER, Batch
 
 
 class Reading(nn.Module, ABC):

@@ -14,7 +14,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from kdaudit.distill.objectives.activations import Pair, mean_over_positions, positions, watches
 from kdaudit.distill.objectives.objective import Forward, Objective, upcast
-from kdaudit.distill.sources import STUDENT, TEACHER, Batch
+from kdaudit.distill.training.sources import STUDENT, TEACHER, Batch
 
 GROUP = 64
 

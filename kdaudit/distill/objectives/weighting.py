@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from kdaudit.distill.sources import Batch
+from kdaudit.distill.training.sources import Batch
 
 FORMULAS = {
     "groups": "w = N/(G·n_g)",

@@ -1,0 +1,189 @@
+"""Train one arm of a language model's recipe, or take it from the store."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from kdaudit.distill.arms import OPTIMISERS, Run, environment_of, recorded
+from kdaudit.distill.language.begin import begin
+from kdaudit.distill.language.causal import Asked, Causal
+from kdaudit.distill.language.pairs import pairs
+from kdaudit.distill.language.recipe import LanguageRecipe
+from kdaudit.distill.language.sources import Budget, OnPolicy, WithPairs
+from kdaudit.distill.language.task import LanguageTask
+from kdaudit.distill.language.terms import Preference, Tokens
+from kdaudit.distill.objectives import STUDENT, Objective
+from kdaudit.distill.objectives.divergence import Divergence
+from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.training.learner import Learner
+from kdaudit.distill.training.pace import Pace
+from kdaudit.distill.training.runtime import Runtime
+from kdaudit.distill.training.sources import Source, Stored
+from kdaudit.distill.training.train import draw, finished, train
+from kdaudit.evidence.store import Store
+from kdaudit.lineage import ArmKind
+from kdaudit.models.pretrained import versions
+from kdaudit.progress import Progress
+
+FORMAT = 1  # raised when the same recipe would train another model
+
+
+def run(task: LanguageTask, kind: ArmKind, seed: int, *, store: Store, progress: Progress) -> Run:
+    """Train one arm from where it stands.
+
+    Args:
+        task: what all arms share.
+        kind: ``main``, or ``hard``, which learns the files' text from labels alone.
+        seed: of first weights, order and everything drawn.
+        store: where its checkpoint is kept, under everything its weights depend on.
+        progress: shows steps and losses.
+
+    Raises:
+        ModelError: if the student cannot be built or run.
+        DivergedError: if its loss is not finite.
+    """
+    options = task.recipe.train
+    student = Asked(Causal(first(task, seed)), options.precision)
+    module = student.causal
+    terms = _terms(task, kind, student)
+    runtime = Runtime(precision=options.precision, accumulate=options.accumulate)
+    entry = store.entry("language-arms", _key(task, kind, seed, terms, module, runtime))
+    with runtime.main_first():
+        said = environment_of(entry, task.base)
+    checkpoint = Checkpoint(entry.folder / "checkpoint.safetensors")
+    trained = finished(checkpoint)
+    if trained is None:
+        name = f"{kind}, seed {seed}"
+        source = _source(task, kind, seed, student)
+        optimiser = OPTIMISERS[options.optimiser](
+            module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        with recorded(options, f"{entry.digest[:8]} {name}", entry, runtime) as record:
+            trained = train(
+                [Learner(name=STUDENT, module=module, optimiser=optimiser)],
+                terms,
+                source,
+                task.validation,
+                epochs=options.epochs,
+                patience=options.patience,
+                seed=seed,
+                name=name,
+                checkpoint=checkpoint,
+                advance=progress(name, options.epochs * len(source)),
+                pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
+                runtime=runtime,
+                record=record,
+            )
+    return Run(
+        kind=kind,
+        seed=seed,
+        weights=trained.weights,
+        parameters=sum(p.numel() for p in module.parameters()),
+        formula=" + ".join(term.formula for term in terms),
+        course=trained.course,
+        steps_now=trained.steps_now,
+        environment=said,
+        runtime=runtime,
+    )
+
+
+def first(task: LanguageTask, seed: int) -> Any:
+    """The student before it learns; the same for every arm of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(draw(seed, "init"))
+        return begin(task.recipe.student, task.folder, task.tokenizer)
+
+
+def _terms(task: LanguageTask, kind: ArmKind, student: Asked) -> list[Objective]:
+    table, preference = task.recipe.objectives.tokens, task.recipe.objectives.preference
+    if kind == "hard":
+        return [Tokens(student, hard_weight=1.0)]
+    divergence = Divergence(
+        kind=table.divergence,
+        temperature=table.temperature,
+        beta=table.beta,
+        t_squared=table.t_squared,
+    )
+    terms: list[Objective] = [
+        Tokens(
+            student,
+            hard_weight=table.hard_weight,
+            answers=task.answers,
+            divergence=divergence,
+            soft_weight=table.soft_weight,
+        )
+    ]
+    if preference is not None:
+        weight, beta = preference.preference_weight, preference.beta
+        terms.append(Preference(student, weight=weight, beta=beta))
+    return terms
+
+
+def _source(task: LanguageTask, kind: ArmKind, seed: int, student: Asked) -> Source:
+    """Blocks in an order of the seed, and what a method adds or puts in their place."""
+    recipe = task.recipe
+    size, block = recipe.train.batch_size, recipe.language.block
+    taught: Source = Stored(rows=task.taught, batch_size=size, seed=seed)
+    if kind == "hard":
+        return Budget(source=Stored(rows=task.text, batch_size=size, seed=seed), length=len(taught))
+    writing, preference = recipe.on_policy, recipe.objectives.preference
+    if writing is not None:
+        taught = OnPolicy(
+            source=taught,
+            student=student.causal,
+            prompts=task.prompts(writing.prompt_tokens, block - writing.tokens),
+            share=writing.share,
+            tokens=writing.tokens,
+            temperature=writing.temperature,
+            end=task.tokenizer.end,
+            block=block,
+            seed=seed,
+        )
+    if preference is not None:
+        assert task.teacher is not None
+        found = pairs(
+            student,
+            task.teacher,
+            task.prompts(preference.prompt_tokens, block - preference.tokens),
+            preference,
+            end=task.tokenizer.end,
+            block=block,
+            seed=draw(seed, "candidates"),
+        )
+        taught = WithPairs(source=taught, pairs=found, seed=seed)
+    return taught
+
+
+def _key(
+    task: LanguageTask,
+    kind: ArmKind,
+    seed: int,
+    terms: Sequence[Objective],
+    module: Causal,
+    runtime: Runtime,
+) -> dict[str, object]:
+    """Everything the weights depend on."""
+    recipe = task.recipe
+    return {
+        "distill": FORMAT,
+        "kind": kind,
+        "seed": seed,
+        "loss": [term.formula for term in terms],
+        "rows": [
+            tensor_digest(rows.tensors()) for rows in (task.text, task.taught, task.validation)
+        ],
+        "teacher": None if kind == "hard" or task.said is None else task.said["digest"],
+        "targets": {} if kind == "hard" else dict(task.targets),
+        "methods": {} if kind == "hard" else _methods(recipe),
+        "tokenizer": task.tokenizer.digest,
+        "first weights": tensor_digest(module.state_dict()),
+        "train": recipe.train.learning(),
+        "runtime": runtime.facts,
+        **versions("torch", "transformers"),
+    }
+
+
+def _methods(recipe: LanguageRecipe) -> dict[str, object]:
+    tables = {"on_policy": recipe.on_policy, "preference": recipe.objectives.preference}
+    return {name: table.model_dump() for name, table in tables.items() if table is not None}

@@ -1,0 +1,1 @@
+"""Presets of loss terms and learners, and the tables that say them."""

@@ -1,0 +1,1 @@
+"""What a student learns from: teachers' answers, stored or live."""

@@ -1,0 +1,1 @@
+"""Students that are Transformers: from scratch, from a folder, or cut from layers."""
