@@ -1,4 +1,4 @@
-"""Read a table from the file, or the scikit-learn data set, that a user names."""
+"""Read a table from the file, or the data set of a library, that a user names."""
 
 import csv
 import hashlib
@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdaudit.data import hugging_face
+from kdaudit.data.audit_file import RUNS
 from kdaudit.errors import DataError, unknown
 from kdaudit.governance.digest import file_digest
 
@@ -29,7 +31,9 @@ class Source:
 
 
 def read(source: str, base: Path) -> Source:
-    """Read csv, parquet, jsonl or ``sklearn:NAME``; paths are relative to ``base``.
+    """Read csv, parquet, jsonl, ``sklearn:NAME`` or ``datasets:FOLDER``, relative to ``base``.
+
+    ``lm-eval:FOLDER`` and ``inspect:FOLDER`` are the rows of an earlier run of benchmarks.
 
     Every cell of a csv file is text; nothing but the empty cell counts as missing.
 
@@ -39,6 +43,10 @@ def read(source: str, base: Path) -> Source:
     """
     if source.startswith("sklearn:"):
         return _sklearn(source)
+    if source.startswith(hugging_face.PREFIX):
+        return _hugging_face(source, base)
+    if source.startswith(RUNS):
+        return _run(source, base)
     path = base / source
     if path.is_dir():
         raise DataError(f"{source} is a folder; name a file in it (csv, parquet or jsonl)")
@@ -123,6 +131,27 @@ def _jsonl(path: Path, source: str) -> pd.DataFrame:
             f"{source} holds {error.object[error.start : error.end]!r}, half of a character; "
             "write it again as UTF-8"
         ) from error
+
+
+def _hugging_face(source: str, base: Path) -> Source:
+    table, digest = hugging_face.table(source, base)
+    if table.empty:
+        raise DataError(f"{source} has columns but no rows; nothing can be audited")
+    return Source(name=source, table=table, sha256=digest)
+
+
+def _run(source: str, base: Path) -> Source:
+    from kdaudit.data.inspect_logs import read_inspect
+    from kdaudit.data.lm_eval_logs import read_lm_eval
+
+    tool, _, folder = source.partition(":")
+    if not folder:
+        raise DataError(
+            f"{source} names no folder: give one with logs of {tool}, or tasks to run under "
+            "[lm_eval], which `kdaudit run` and `kdaudit audit` carry out"
+        )
+    logs = (read_lm_eval if tool == "lm-eval" else read_inspect)(folder, base)
+    return Source(name=source, table=logs.table(), sha256=logs.sha256)
 
 
 def _sklearn(source: str) -> Source:

@@ -12,6 +12,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from kdaudit.evidence.kinds import Generations
+
 Columns = Mapping[str, npt.NDArray[np.generic]]
 Space = Literal["logits", "probabilities"]
 
@@ -39,6 +41,10 @@ class Answers:
         probabilities: (M, C) as in the file, unchecked, or None for a label-only file.
         labels: (M,) strings or None, for a label-only file.
         scores: by name, (M,) numbers that someone computed per row; NaN where there is none.
+        listed: (M, C) probabilities of the likeliest classes, 0 where a class is not listed, for a
+            file of top-k log-probabilities, whose ``labels`` are the likeliest; else None.
+        draws: (M,) samples per row that ``probabilities`` are shares of, or None.
+        written: what a language model wrote, or None.
     """
 
     ids: npt.NDArray[np.object_]
@@ -46,6 +52,9 @@ class Answers:
     probabilities: npt.NDArray[np.float64] | None
     labels: npt.NDArray[np.object_] | None
     scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    listed: npt.NDArray[np.float64] | None = None
+    draws: npt.NDArray[np.float64] | None = None
+    written: Generations | None = None
 
 
 @runtime_checkable

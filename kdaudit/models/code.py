@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kdaudit.errors import ModelError, unknown
+from kdaudit.errors import KdauditError, ModelError, unknown
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -44,6 +44,8 @@ class Code:
         """
         try:
             return self.function(*args, **options)
+        except KdauditError:
+            raise  # it says in one sentence what went wrong
         except Exception as error:
             raise ModelError(f"{self.name} failed: {said(error)}") from error
 

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -205,8 +205,12 @@ def read_lineage(path: Path) -> Lineage | None:
     return lineage
 
 
-def refuse_foreign(path: Path) -> None:
+def refuse_foreign(path: Path, ours: Collection[str] = ()) -> None:
     """Keep a folder from being replaced that kdaudit did not write.
+
+    Args:
+        path: the folder.
+        ours: names in it that it wrote beside the usual ones.
 
     Raises:
         ConfigError: naming what is there.
@@ -214,6 +218,7 @@ def refuse_foreign(path: Path) -> None:
     if path.is_file():
         raise ConfigError(f"{path} is a file; name a folder as out")
     foreign = {found.name for found in path.iterdir()} - WRITTEN if path.exists() else set()
+    foreign -= set(ours)
     if foreign:
         raise ConfigError(
             f"{path} holds {min(foreign)}, which kdaudit did not write and will not replace; "
@@ -221,18 +226,19 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(path: Path, files: Mapping[str, bytes], ours: Collection[str] = ()) -> None:
     """Write a folder beside, then rename: a reader sees the old one or the new one, whole.
 
     Args:
         path: the folder; replaced if kdaudit wrote it.
         files: contents by relative name.
+        ours: as `refuse_foreign` takes it.
 
     Raises:
         ConfigError: if something else is there.
     """
     path = path.resolve()
-    refuse_foreign(path)
+    refuse_foreign(path, ours)
     beside, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex}") for _ in range(2))
     try:
         with writing(path):

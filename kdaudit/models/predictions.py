@@ -1,12 +1,13 @@
 """Saved predictions: a csv, Parquet or jsonl file of one subject's answers, made anywhere.
 
 ``id`` plus ``p_<class>`` for every class, or one ``score`` (two classes: the probability of the
-favourable one), or ``prediction`` (the label only). Columns ``score_<name>`` hold what someone
+favourable one), or ``prediction`` (the label only), or logits, counts over samples or the
+likeliest few, as `kdaudit.models.partial_answers` says. Columns ``score_<name>`` hold what someone
 computed per row, such as an error or a ranking's quality; alone or beside the answers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from kdaudit.data.columns import as_numbers, as_text, distinct, pick
 from kdaudit.data.readers import Source, read
 from kdaudit.errors import DataError, examples
 from kdaudit.models.adapter import Answers
+from kdaudit.models.partial_answers import partial_answers
 
 PERCENT = 100
 SCORE = "score_"
@@ -73,11 +75,15 @@ class PredictionsFile:
             labels = as_text(table["prediction"])
             seen = tuple(sorted({label for label in labels if label is not None}))
             return Answers(ids=ids, classes=seen, probabilities=None, labels=labels, scores=scores)
+        partial = partial_answers(table, ids, name)
+        if partial is not None:
+            return replace(partial, scores=scores)
         if scores:
             return Answers(ids=ids, classes=(), probabilities=None, labels=None, scores=scores)
         raise DataError(
             f"{name} has no answers: it needs a column p_<class> per class, or score, or "
-            f"prediction. {self._found_instead(column)}"
+            "prediction, or logit_<class>, count_<class> or top_logprobs. "
+            f"{self._found_instead(column)}"
         )
 
     def _found_instead(self, id_column: str) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import torch
 
 ADAPTER = "torch 1"  # raised when the same files would answer differently
+# What else the logits of the factories that kdaudit ships depend on.
+LIBRARIES = {"kdaudit.models.transformer:classifier": ("transformers", "tokenizers")}
 PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"}
 
 
@@ -178,6 +180,7 @@ class TorchModel:
             "classes": json.dumps(self.classes),
             "dtype": "float32",
             "torch": version("torch"),
+            **{name: version(name) for name in LIBRARIES.get(self.factory.name, ())},
         }
 
     def predict(self, columns: Columns) -> Outputs:
@@ -203,11 +206,15 @@ class TorchModel:
         if self.encoder.function is not None:
             yield self.encoder.function
 
-    @cached_property
-    def _module(self) -> "torch.nn.Module":
+    def module(self) -> "torch.nn.Module":
+        """The module with its weights, built anew: what is done to it changes no answer here."""
         module = build(self.factory, width=self.width, classes=len(self.classes), args=self.args)
         load_weights(module, self.weights, self.factory)
         return module.eval().requires_grad_(requires_grad=False)
+
+    @cached_property
+    def _module(self) -> "torch.nn.Module":
+        return self.module()
 
 
 def build(
