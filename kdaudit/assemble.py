@@ -13,12 +13,14 @@ from kdaudit.data.variants import which_changed
 from kdaudit.declared import crosses
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.benchmarks import Benchmarks
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.labels import unlabelled
-from kdaudit.evidence.view import PREDICTIONS, Evidence, Kind, Rows, Scale, Trio
+from kdaudit.evidence.view import GENERATIONS, PREDICTIONS, Evidence, Kind, Rows, Scale, Trio
 from kdaudit.plan import Plan
 from kdaudit.results import Need
 from kdaudit.subjects import label_codes
+from kdaudit.written import questions
 
 TIMINGS = Need(kind="timings")
 VALIDATION = Need(kind="predictions", split="validation")
@@ -31,6 +33,7 @@ def assemble(
     subjects: Mapping[Subject, Predictions | NotMeasured],
     timings: Kind | NotMeasured,
     others: Mapping[Need, Trio] | None = None,
+    benchmarks: Benchmarks | None = None,
 ) -> Evidence:
     """The rows in scope and out of it, with each subject's evidence.
 
@@ -41,12 +44,17 @@ def assemble(
         subjects: their predictions on the audited rows.
         timings: of the pair.
         others: predictions on the validation split and on changed rows.
+        benchmarks: the tasks of the audited rows, where subjects are runs of benchmarks.
 
     Raises:
         ConfigError: if no row is in scope.
     """
     data, frame, others = plan.file.data, dataset.frame("audit"), others or {}
-    rows = _rows(plan, dataset, frame, classes)
+    rows = replace(
+        _rows(plan, dataset, frame, classes),
+        benchmarks=benchmarks,
+        questions=questions(frame) if GENERATIONS in others else None,
+    )
     timed = Trio(
         student=timings, teacher=timings, baseline=NotMeasured("only teacher and student are timed")
     )

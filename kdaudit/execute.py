@@ -16,6 +16,7 @@ from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
 from kdaudit.libraries import import_ahead
 from kdaudit.lineage import Lineage
+from kdaudit.lm_eval_runs import with_runs
 from kdaudit.lock.promise import held_to
 from kdaudit.pipeline import Audited, audit_file
 from kdaudit.plan import make_plan
@@ -129,6 +130,8 @@ def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = sil
     file, base = read_audit_file(path), path.parent
     plan = make_plan(file, base, only=request.only)  # a wrong contract is refused before training
     policy_of(file.policy, request.policy)
+    store = Store.beside(base)
+    file = with_runs(file, base, store=store, only=request.only, progress=progress)
     named = pairs_of(file, request)
     several = "" not in named
     name = next(iter(named.values())).audit.name if not several else file.audit.name
@@ -140,7 +143,6 @@ def execute_all(path: Path, request: Request = DEFAULT, progress: Progress = sil
         folders[name].refuse_foreign(one.audit.name, request.only)
     import_ahead(plan)
     dataset = load(file, base)
-    store = Store.beside(base)
     held = None if request.lock is None else held_to(request.lock, file, base, dataset)
     shared = _Shared(
         path=path, request=request, dataset=dataset, store=store, lock=held, progress=progress
@@ -225,14 +227,21 @@ def _audit(file: AuditFile, folder: RunFolder, shared: _Shared) -> Executed:
 def train(recipe: Path, progress: Progress = silent) -> "Distilled":
     """Train the models of one recipe, and first the teacher, where a recipe makes it too."""
     from kdaudit.distill.distill import distill
+    from kdaudit.distill.language.recipe import is_language
     from kdaudit.distill.recipe import read_recipe
+    from kdaudit.distill.roles import teaching
 
+    if is_language(recipe):
+        from kdaudit.distill.language.distill import distill_language
+
+        return distill_language(recipe, store=Store.beside(recipe.parent), progress=progress)
     parsed = read_recipe(recipe)
     path = recipe.parent / parsed.audit
     file = read_audit_file(path)
     store = Store.beside(path.parent)
-    if parsed.soft and file.teacher.distill is not None:
-        distill(path.parent / file.teacher.distill, store=store, progress=progress)
+    teacher = teaching(parsed, file, path.parent)
+    if teacher is not None and teacher.distill is not None:
+        distill(path.parent / teacher.distill, store=store, progress=progress)
     return distill(recipe, store=store, progress=progress)
 
 
@@ -248,8 +257,9 @@ def _train_subjects(file: AuditFile, path: Path, store: Store, progress: Progres
     if not named:
         return
     from kdaudit.distill.distill import distill
+    from kdaudit.distill.roles import last_if_reversed
 
-    for recipe in named:
+    for recipe in sorted(named, key=lambda name: last_if_reversed(path.parent / name)):
         distill(path.parent / recipe, store=store, progress=progress)
 
 

@@ -271,7 +271,22 @@ def _of_subjects(subjects: Sequence[Subject]) -> Iterable[_Draft]:
                 f"{subject.details['not converged']}.",
                 subject.role,
             )
-        if subject.adapter == "predictions":
+        if "related judge" in subject.details:
+            yield _Draft(
+                "high",
+                f"The {subject.role}'s answers were graded by {subject.details['judge']}, a "
+                f"relative of its: {subject.details['related judge']}. Judges favour what is like "
+                "them; have people label a part.",
+                subject.role,
+            )
+        if "judge of unknown relation" in subject.details:
+            yield _Draft(
+                "medium",
+                f"Whether {subject.details['judge']}, which graded the {subject.role}'s answers, "
+                "is a relative of its is NOT PROVIDED.",
+                subject.role,
+            )
+        if subject.adapter in ("predictions", "generations"):
             yield _Draft(
                 "low",
                 f"The {subject.role} was not run here: its answers were read from {subject.name}; "

@@ -360,7 +360,13 @@ def _without(endpoint: Endpoint, where: Where, absent: NotMeasured) -> Finding:
 
 
 def share_of_rows(
-    endpoint: Endpoint, evidence: Evidence, hits: Bools, where: Where = (), *, of_pair: str
+    endpoint: Endpoint,
+    evidence: Evidence,
+    hits: Bools,
+    where: Where = (),
+    *,
+    of_pair: str,
+    rows: Bools | None = None,
 ) -> Finding:
     """A 0/1 score of the student alone, such as a flip: the teacher has no value of its own.
 
@@ -370,13 +376,13 @@ def share_of_rows(
         hits: (N,) the score.
         where: the address.
         of_pair: why there is no value for the teacher.
+        rows: (N,) which rows, or None for all.
     """
     score = Score(values=hits, valid=np.ones(len(hits), dtype=np.bool_))
     nobody = NotMeasured(of_pair)
     zero = Score(values=np.zeros_like(hits), valid=score.valid)
-    finding = mean_finding(
-        endpoint, evidence, {"student": score, "teacher": zero, "baseline": nobody}, where=where
-    )
+    scores: Scores = {"student": score, "teacher": zero, "baseline": nobody}
+    finding = mean_finding(endpoint, evidence, scores, where=where, rows=rows)
     return replace(finding, teacher=nobody, baseline=nobody, difference=nobody)
 
 

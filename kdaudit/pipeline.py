@@ -10,6 +10,7 @@ import numpy as np
 
 from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
+from kdaudit.benchmarks import compare
 from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.data.dataset import Dataset
@@ -17,12 +18,14 @@ from kdaudit.data.frame import Frame, split_digest
 from kdaudit.decision import decided
 from kdaudit.errors import ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Footprint, Predictions, RowScores
+from kdaudit.evidence.kinds import Footprint, Generations, Predictions, RowScores
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import SCORES, Evidence, Kind, Streams, Trio
 from kdaudit.further_evidence import further, wanted
 from kdaudit.governance.environment import versions
 from kdaudit.models.adapter import Runnable
+from kdaudit.models.benchmark_run import BenchmarkRun
+from kdaudit.models.generations import GenerationsFile
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.predictions import PredictionsFile
 from kdaudit.only import teacher_alone
@@ -40,6 +43,7 @@ from kdaudit.results import (
 )
 from kdaudit.results_file import canonical
 from kdaudit.subjects import Asked, agree, ask, identity, scored
+from kdaudit.written import evidence_of, questions, with_judge, written
 
 WORKERS = 2  # files read, and suites measured, at a time
 
@@ -53,6 +57,7 @@ class Audited:
         dataset: the frames.
         subjects: aligned predictions by role, on the whole audit frame.
         scores: declared scores per row, by role, likewise.
+        written: texts of language models, by role, likewise.
         asked: by role.
         evidence: what the suites were given.
         predicted: rows each subject was run on just now.
@@ -63,6 +68,7 @@ class Audited:
     dataset: Dataset
     subjects: Mapping[Subject, Predictions | NotMeasured]
     scores: Mapping[Subject, RowScores | NotMeasured]
+    written: Mapping[Subject, Generations | NotMeasured]
     asked: Mapping[Subject, Asked]
     evidence: Evidence
     predicted: Mapping[str, int] = field(default_factory=dict)
@@ -113,7 +119,11 @@ def run_plan(
     retime: bool = False,
 ) -> Audited:
     """Ask every subject once, measure, decide."""
-    file, frame = plan.file, dataset.frame("audit")
+    frame = dataset.frame("audit")
+    compared = compare(opened, plan.file.data)
+    if compared is not None:
+        plan = replace(plan, file=plan.file.model_copy(update={"data": compared.data}))
+    file = plan.file
     asked = _ask_all(plan, dataset, opened, store, progress)
     classes, subjects = agree(asked, frame, file.data)
     timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
@@ -124,7 +134,10 @@ def run_plan(
         ran_off.update(computed)
     scores = scored(asked, file.data)
     others[SCORES] = Trio(**scores)
-    evidence = assemble(plan, dataset, classes, subjects, timings, others)
+    texts = written(asked)
+    others |= evidence_of(texts, questions(frame), file.data.grading)
+    benchmarks = None if compared is None else compared.on(frame.ids)
+    evidence = assemble(plan, dataset, classes, subjects, timings, others, benchmarks)
     suites = measure(plan, evidence)
     measured = Results(
         name=file.audit.name,
@@ -133,7 +146,9 @@ def run_plan(
         alpha=file.audit.alpha,
         versions=versions(),
         inputs=_inputs(dataset, asked),
-        subjects=tuple(identity(role, one) for role, one in asked.items()),
+        subjects=with_judge(
+            tuple(identity(role, one) for role, one in asked.items()), texts, file.data.grading
+        ),
         data=_summary(plan, dataset, classes, evidence),
         suites=suites,
         contract=plan.contract,
@@ -153,6 +168,7 @@ def run_plan(
         dataset=dataset,
         subjects=subjects,
         scores=scores,
+        written=texts,
         asked=asked,
         evidence=evidence,
         predicted=predicted,
@@ -284,7 +300,7 @@ def _inputs(dataset: Dataset, asked: Mapping[Subject, Asked]) -> tuple[InputFile
     ]
     for role, one in asked.items():
         adapter = one.opened.adapter
-        if isinstance(adapter, PredictionsFile):
+        if isinstance(adapter, PredictionsFile | GenerationsFile | BenchmarkRun):
             source = adapter.source
             files.append(
                 InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))

@@ -16,6 +16,7 @@ class _Groups(NamedTuple):
     suites: str = "kdaudit.suites"
     models: str = "kdaudit.models"
     reports: str = "kdaudit.reports"
+    graders: str = "kdaudit.graders"
 
 
 GROUPS = _Groups()

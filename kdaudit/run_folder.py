@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdaudit.drill.drilled import Drill
 from kdaudit.errors import DamagedError, DataError, writing
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Predictions, RowScores
+from kdaudit.evidence.kinds import Generations, Predictions, RowScores, Strings
 from kdaudit.evidence.store import write_atomically
 from kdaudit.evidence.view import PREDICTIONS, Evidence, Role
 from kdaudit.governance.digest import file_digest
@@ -195,6 +196,11 @@ def _write_evidence(audited: Audited, folder: Path) -> None:
             table = pa.table({"id": pa.array(ids, pa.string()), **columns})
             table = _with_validation(table, audited.evidence.validation, role)
             pq.write_table(table, folder / f"{role}.predictions.parquet", compression="zstd")
+        texts = audited.written[role]
+        if isinstance(texts, Generations):
+            pq.write_table(
+                text_table(ids, texts), folder / f"{role}.generations.parquet", compression="zstd"
+            )
 
 
 def _with_validation(table: pa.Table, validation: Evidence | None, role: Role) -> pa.Table:
@@ -217,6 +223,30 @@ def answer_columns(subject: Predictions | NotMeasured) -> dict[str, pa.Array]:
         f"p_{name}": pa.array(subject.probabilities[:, i], from_pandas=False)
         for i, name in enumerate(subject.classes)
     }
+
+
+def text_table(ids: Strings, texts: Generations) -> pa.Table:
+    """Written answers as a file that an audit elsewhere can read: one row per answer."""
+    samples = [
+        (i, number, text)
+        for i, more in zip(ids, texts.samples, strict=True)
+        for number, text in enumerate(more, 1)
+    ]
+    first = {
+        "id": pa.array(ids, pa.string()),
+        "text": pa.array(texts.text, pa.string()),
+        "truncated": pa.array(texts.truncated),
+        "tokens": pa.array(texts.tokens, from_pandas=True),
+        "judge": pa.array(texts.judge, pa.string()),
+        "human": pa.array(texts.human, pa.string()),
+        "repeat": pa.array(np.zeros(len(ids), np.int64)),
+    }
+    others = {
+        "id": pa.array([i for i, _, _ in samples], pa.string()),
+        "text": pa.array([text for _, _, text in samples], pa.string()),
+        "repeat": pa.array([number for _, number, _ in samples], pa.int64()),
+    }
+    return pa.concat_tables([pa.table(first), pa.table(others)], promote_options="default")
 
 
 def score_columns(scores: RowScores | NotMeasured) -> dict[str, pa.Array]:

@@ -15,7 +15,7 @@ from kdaudit.data.variants import AS_IS, changed
 from kdaudit.errors import DataError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
-from kdaudit.evidence.kinds import Floats, Predictions, RowScores
+from kdaudit.evidence.kinds import Floats, Generations, Predictions, RowScores
 from kdaudit.evidence.record import Question, record
 from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
@@ -41,6 +41,7 @@ class Asked:
         probabilities: (N, C), NaN rows invalid; or None for labels only.
         labels: (N,) strings, or None.
         scores: by name, (N,) numbers per row, NaN where there is none.
+        written: what a language model wrote, or None.
         evidence: digest of the evidence.
         predicted: rows the model ran on just now.
     """
@@ -53,6 +54,7 @@ class Asked:
     evidence: str
     predicted: int
     scores: Mapping[str, Floats] = field(default_factory=dict)
+    written: Generations | None = None
 
     @property
     def answers(self) -> bool:
@@ -124,6 +126,7 @@ def ask(
         evidence=adapter.identity()["sha256"],
         predicted=0,
         scores=placed.scores,
+        written=placed.written,
     )
 
 
@@ -156,9 +159,9 @@ def agree(
     for role, one in asked.items():
         if not one.answers:
             everyone[role] = scores_only(one)
-    asked = {role: one for role, one in asked.items() if one.answers}
+    unclassed, asked = asked, {role: one for role, one in asked.items() if one.answers}
     if not asked:
-        if not data.scores:
+        if not data.scores and all(one.written is None for one in unclassed.values()):
             raise DataError(
                 "the subjects' files hold columns score_NAME and no answers; say what they mean "
                 'under [data.scores.NAME]: better = "higher", low = 0, high = 1'
@@ -171,6 +174,12 @@ def agree(
     # The teacher says what the classes are; who differs from it is named below.
     by_teacher: tuple[Subject, ...] = ("teacher", "student", "baseline")
     full = [set(named[r]) for r in by_teacher if r in asked and asked[r].labels is None]
+    if frame.labels is None:
+        role, one = next(iter(asked.items()))
+        raise DataError(
+            f"[{role}] {one.opened.name} answers with classes, and there is nothing to compare "
+            "them with: name the column of the right ones as `label` under [data]"
+        )
     labels = _labels(frame)
     for role, names in named.items():
         align.refuse_other_spelling(names, labels, f"[{role}] {asked[role].opened.name}", data.path)
@@ -243,7 +252,8 @@ def _refuse_favourable(classes: set[str], data: DataTable) -> None:
 
 def scores_only(one: Asked) -> NotMeasured:
     """Why a subject without answers has no predictions."""
-    return NotMeasured(f"{one.opened.name} holds scores per row, not answers")
+    held = "scores per row, not answers" if one.written is None else "texts, not classes"
+    return NotMeasured(f"{one.opened.name} holds {held}")
 
 
 def aligned(
@@ -317,7 +327,7 @@ def _labels(frame: Frame) -> set[str]:
 
 def _two_classes(frame: Frame, data: DataTable) -> tuple[str, ...]:
     """(favourable, other) where the labels have two classes and one favourable is named."""
-    labels = _labels(frame)
+    labels = set() if frame.labels is None else _labels(frame)
     others = sorted(labels - set(data.positive))
     if len(data.positive) != 1 or len(others) != 1:
         return ()

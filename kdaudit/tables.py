@@ -13,6 +13,7 @@ from kdaudit.data.audit_file import AuditFile, parse
 from kdaudit.data.dataset import from_table
 from kdaudit.data.readers import Source
 from kdaudit.errors import ConfigError
+from kdaudit.models.generations import GenerationsFile
 from kdaudit.models.open import Opened
 from kdaudit.models.predictions import PredictionsFile
 from kdaudit.pipeline import run_plan
@@ -39,6 +40,10 @@ class Roles(TypedDict, total=False):
     weight: str
     out_of_scope: str
     scores: Mapping[str, Mapping[str, Any]]
+    inputs: Sequence[str]
+    answers: str
+    source: str
+    grading: Mapping[str, Any]
     suites: Mapping[str, Mapping[str, Any]]
     card: Mapping[str, Any]
     classes: Sequence[str]
@@ -62,8 +67,9 @@ def audit(
         data: one row per example: the label (column ``label`` unless ``label=`` names another), and
             the columns that ``id``, ``sensitive``, ``slices``, ``cluster`` and ``weight`` name.
         teacher: a DataFrame with the id column and ``p_<class>`` per class, one ``score`` or
-            ``prediction``; or an array in the order of ``data``: (N, C) probabilities with
-            ``classes=``, (N,) scores of the favourable class, or (N,) labels.
+            ``prediction``, or the ``text`` of a language model; or an array in the order of
+            ``data``: (N, C) probabilities with ``classes=``, (N,) scores of the favourable class,
+            or (N,) labels.
         student: likewise.
         baseline: likewise; the previous release, or a control.
         contract: checks, each with the keys of ``[[contract]]``.
@@ -109,7 +115,11 @@ def audit(
         if table is not None:
             frame = _as_table(table, ids, column, classes, role)
             source = Source(name=role, table=frame, sha256=_table_digest(frame))
-            opened[role] = Opened(kind="predictions", name=role, adapter=PredictionsFile(source))
+            opened[role] = (
+                Opened(kind="generations", name=role, adapter=GenerationsFile(source))
+                if "text" in frame.columns
+                else Opened(kind="predictions", name=role, adapter=PredictionsFile(source))
+            )
     return run_plan(plan, dataset, opened).results
 
 
@@ -127,7 +137,7 @@ def _as_document(
         "contract": _checks(contract),
         "teacher": subject,
         "student": subject,
-        "data": {"path": "data", "label": "label", **roles},
+        "data": {"path": "data", **({} if "answers" in roles else {"label": "label"}), **roles},
     }
     return document | ({"baseline": subject} if with_baseline else {})
 

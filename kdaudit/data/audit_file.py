@@ -44,6 +44,7 @@ def _bracketed(value: object) -> object:
     return value
 
 
+RUNS = ("lm-eval:", "inspect:")  # earlier runs of benchmarks, whose rows are the data
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 TEXT_PARTS = ("length", "negation", "rare")  # what is derived from a text column
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -131,6 +132,20 @@ class CounterfactualTable(Table):
     columns: Names = ()
 
 
+class GradingTable(Table):
+    """``[data.grading]``: who grades what language models wrote."""
+
+    by: str = "short-answer"
+    judge: str | None = None
+    related: bool | None = None
+
+    @model_validator(mode="after")
+    def _names_the_judge(self) -> Self:
+        if (self.by == "judge") != (self.judge is not None):
+            raise ValueError('by = "judge" and judge = "its name" go together')
+        return self
+
+
 def _is_a_source(source: str) -> str:
     if source not in ("human", "outcome") and not source.startswith("model:"):
         raise ValueError("known: human, outcome, model:NAME")
@@ -161,7 +176,7 @@ class DataTable(Table):
 
     path: str
     id: str | None = None
-    label: str
+    label: str | None = None
     label_source: Annotated[str, AfterValidator(_is_a_source)] | None = None
     positive: Names = ()
     inputs: Names = ()
@@ -177,6 +192,9 @@ class DataTable(Table):
     transfer: TransferTable | None = None
     counterfactual: CounterfactualTable | None = None
     scores: dict[str, ScoreTable] = Field(default_factory=dict)
+    answers: str | None = None
+    source: str | None = None
+    grading: GradingTable | None = None
 
     @model_validator(mode="after")
     def _names_each_attribute_once(self) -> Self:
@@ -262,6 +280,15 @@ class CheckTable(Table):
         return self
 
 
+class LmEvalTable(Table):
+    """``[lm_eval]``: tasks that lm-eval runs on every subject."""
+
+    tasks: Annotated[Names, Field(min_length=1)]
+    num_fewshot: int | None = Field(default=None, ge=0)
+    limit: int | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=8, gt=0)
+
+
 class PolicyTable(Table):
     """``[policy.NAME]``: what blocks where this policy is asked for."""
 
@@ -292,10 +319,18 @@ class AuditFile(Table):
         default_factory=dict
     )
     baseline: SubjectTable | None = None
+    lm_eval: LmEvalTable | None = None
     suites: dict[str, dict[str, Any]] = Field(default_factory=dict)
     contract: Annotated[tuple[CheckTable, ...], BeforeValidator(_bracketed)] = ()
     policy: dict[str, PolicyTable] = Field(default_factory=dict)
     card: CardTable = Field(default_factory=CardTable)
+
+    @model_validator(mode="after")
+    def _says_what_is_right(self) -> Self:
+        scored = self.data.scores or self.data.answers or self.data.path.startswith(RUNS)
+        if self.data.label is None and not scored:
+            raise ValueError("data.label is missing: the column of the right answers")
+        return self
 
     @model_validator(mode="after")
     def _names_one_student_or_several(self) -> Self:

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kdaudit.data.audit_file import AuditFile, ColumnSplit, DataTable, Names
+from kdaudit.data.answers import as_answers
+from kdaudit.data.audit_file import RUNS, AuditFile, ColumnSplit, DataTable, Names
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
 from kdaudit.data.derived import attributes
 from kdaudit.data.frame import Frame
@@ -60,7 +61,7 @@ def load(audit: AuditFile, base: Path) -> Dataset:
         DataError: naming the file, the column, the row and the value that is wrong.
     """
     source = read(audit.data.path, base)
-    return from_table(source, audit.data, audit.audit.seed, base)
+    return from_table(source, with_documents(audit.data, source), audit.audit.seed, base)
 
 
 def withheld(audit: AuditFile, base: Path) -> Dataset:
@@ -72,7 +73,8 @@ def withheld(audit: AuditFile, base: Path) -> Dataset:
     Raises:
         DataError: as `load` does; and if there are no validation rows.
     """
-    source, data = read(audit.data.path, base), audit.data
+    source = read(audit.data.path, base)
+    data = with_documents(audit.data, source)
     ids = _ids(source.table, data.id, source.name)
     splits = assign(source.table, data, ids, audit.audit.seed)
     if not (splits == "validation").any():
@@ -100,6 +102,12 @@ def withheld(audit: AuditFile, base: Path) -> Dataset:
         "validation" if split == "audit" else split: frame for split, frame in found.frames.items()
     }
     return replace(found, frames=frames, all_ids=ids)
+
+
+def with_documents(data: DataTable, source: Source) -> DataTable:
+    """``[data]`` of a run of benchmarks, in which a document that is asked again is a cluster."""
+    again = data.path.startswith(RUNS) and source.table["document"].duplicated().any()
+    return data.model_copy(update={"cluster": "document"}) if again and not data.cluster else data
 
 
 def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Dataset:
@@ -156,15 +164,7 @@ def _frame(
     inputs: Columns,
     groups: Mapping[str, Category],
 ) -> Frame:
-    label = as_category(pick(table, data.label, "label", source).iloc[rows])
-    # A million labels are a few strings, each held once.
-    labels = np.array([*label.values, None], dtype=object)[label.codes]
-    empty = np.flatnonzero(label.codes < 0)
-    if len(empty):
-        raise DataError(
-            f"{source}: label column {data.label!r} is empty in {len(empty)} rows, first at id "
-            f"{ids[empty[0]]!r}; label them or leave the rows out"
-        )
+    labels = None if data.label is None else _labels(table, rows, ids, data.label, source)
     return Frame(
         ids=ids,
         labels=labels,
@@ -175,7 +175,32 @@ def _frame(
         weight=_weight(table, rows, data, source),
         cluster=_cluster(table, rows, data, source),
         attributes={name: column.take(rows) for name, column in groups.items()},
+        answers=None
+        if data.answers is None
+        else as_answers(pick(table, data.answers, "answers", source).iloc[rows]),
+        source=None
+        if data.source is None
+        else as_text(pick(table, data.source, "source", source).iloc[rows]),
     )
+
+
+def _labels(
+    table: pd.DataFrame,
+    rows: npt.NDArray[np.intp],
+    ids: npt.NDArray[np.object_],
+    column: str,
+    source: str,
+) -> npt.NDArray[np.object_]:
+    label = as_category(pick(table, column, "label", source).iloc[rows])
+    # A million labels are a few strings, each held once.
+    labels = np.array([*label.values, None], dtype=object)[label.codes]
+    empty = np.flatnonzero(label.codes < 0)
+    if len(empty):
+        raise DataError(
+            f"{source}: label column {column!r} is empty in {len(empty)} rows, first at id "
+            f"{ids[empty[0]]!r}; label them or leave the rows out"
+        )
+    return labels
 
 
 def _in_order(
@@ -233,7 +258,7 @@ def _transfer(source: Source, data: DataTable) -> Frame:
     ids = _ids(table, labelled.id, source.name)
     ordered = _in_order(ids, np.arange(len(table)))
     inputs = _inputs(table, labelled, source.name)
-    if labelled.label in table.columns:
+    if labelled.label is None or labelled.label in table.columns:
         return _frame(table, *ordered, labelled, source.name, inputs, {})
     if named.label is not None:
         pick(table, named.label, "data.transfer label", source.name)

@@ -1,5 +1,6 @@
 """The strict frame: one split of the data, sorted by id, every column checked."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kdaudit.evidence.kinds import Bools, Floats, Ints
+from kdaudit.evidence.kinds import Bools, Floats, Ints, Strings
 from kdaudit.evidence.view import Category
 from kdaudit.models.adapter import Columns
 
@@ -25,6 +26,9 @@ class Frame:
         weight: (N,) positive finite numbers, or None.
         cluster: (N,) codes, or None.
         attributes: slice, sensitive and derived columns.
+        answers: (N,) tuples of every way to say the truth, empty where nothing true can be said,
+            or None.
+        source: (N,) the text that an answer must rest on, None where a row has none; or None.
     """
 
     ids: npt.NDArray[np.object_]
@@ -34,6 +38,8 @@ class Frame:
     weight: Floats | None = None
     cluster: Ints | None = None
     attributes: Mapping[str, Category] = field(default_factory=dict)
+    answers: Strings | None = None
+    source: Strings | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,7 +55,8 @@ class Frame:
 def split_digest(frame: Frame) -> str:
     """SHA-256 of the ids and labels of a split: the same rows with the same answers expected."""
     digest = sha256()
-    for column in (frame.ids, frame.labels):
+    answers = None if frame.answers is None else list(map(json.dumps, frame.answers))
+    for column in (frame.ids, frame.labels, answers):
         if column is not None:
             # As Arrow holds text: where each string ends, then the bytes of all of them.
             _, offsets, letters = pa.array(column, pa.large_string()).buffers()

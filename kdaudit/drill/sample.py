@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Ints, Predictions, RowScores
+from kdaudit.evidence.kinds import Ints, Timings
 from kdaudit.evidence.labels import unlabelled
 from kdaudit.evidence.view import Evidence, Kind, Rows, Trio
 
@@ -86,6 +86,8 @@ class Sample:
             weight=None if rows.weight is None else rows.weight[self.rows],
             cluster=self.cluster,
             attributes={name: column.take(self.rows) for name, column in rows.attributes.items()},
+            benchmarks=None if rows.benchmarks is None else rows.benchmarks.take(self.rows),
+            questions=None if rows.questions is None else rows.questions.take(self.rows),
         )
 
     def _trio(self, trio: Trio) -> Trio:
@@ -96,7 +98,7 @@ class Sample:
         )
 
     def _kind(self, kind: Kind | NotMeasured) -> Kind | NotMeasured:
-        return kind.take(self.rows) if isinstance(kind, Predictions | RowScores) else kind
+        return kind if isinstance(kind, NotMeasured | Timings) else kind.take(self.rows)
 
 
 @lru_cache(maxsize=2)  # in scope and out of it; a million strings take a second

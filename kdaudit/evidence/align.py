@@ -53,6 +53,7 @@ def from_answers(
         probabilities=probabilities,
         labels=labels,
         scores=scores,
+        written=None if answers.written is None else answers.written.take(picked).without(~present),
     )
 
 

@@ -1,7 +1,7 @@
 """The kinds of evidence: small frozen types, one per thing that can be recorded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Strings = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,6 +77,95 @@ class RowScores:
     def take(self, rows: Bools | Ints) -> "RowScores":
         """The same scores on some of the rows."""
         return RowScores(values={name: values[rows] for name, values in self.values.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Generations:
+    """What one language model wrote, on N aligned rows.
+
+    Attributes:
+        text: (N,) strings, None where there is no answer; an empty one is an answer.
+        truncated: (N,) whether the text ended at the limit of tokens.
+        tokens: (N,) how many were generated; NaN where that is not known.
+        samples: (N,) tuples of further answers to the same prompt; empty where there are none.
+        judge: (N,) a judge's reply as it came, or None.
+        human: (N,) a person's grade as a letter, or None.
+        models: what the answers say they were written by.
+    """
+
+    text: Strings
+    truncated: Bools
+    tokens: Floats
+    samples: Strings
+    judge: Strings
+    human: Strings
+    models: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @property
+    def valid(self) -> Bools:
+        """(N,) whether there is an answer."""
+        return np.array([text is not None for text in self.text], dtype=np.bool_)
+
+    def take(self, rows: Bools | Ints) -> "Generations":
+        """The same answers on some of the rows."""
+        return replace(
+            self,
+            text=self.text[rows],
+            truncated=self.truncated[rows],
+            tokens=self.tokens[rows],
+            samples=self.samples[rows],
+            judge=self.judge[rows],
+            human=self.human[rows],
+        )
+
+    def without(self, missing: Bools) -> "Generations":
+        """The same, with no answer in some of the rows."""
+        return replace(
+            self,
+            text=_blanked(self.text, missing, None),
+            truncated=self.truncated & ~missing,
+            tokens=np.where(missing, np.nan, self.tokens),
+            samples=_blanked(self.samples, missing, ()),
+            judge=_blanked(self.judge, missing, None),
+            human=_blanked(self.human, missing, None),
+        )
+
+
+def _blanked(column: Strings, missing: Bools, nothing: tuple[()] | None) -> Strings:
+    made = column.copy()
+    for row in np.flatnonzero(missing):
+        made[row] = nothing
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grades:
+    """How one subject's written answers were graded, on N aligned rows.
+
+    Attributes:
+        grade: (N,) a `kdaudit.grading.grade.Grade`, or -1 where there is no answer or no readable
+            grade.
+        human: (N,) the same by a person; -1 where none looked.
+        unread: rows whose judge's reply was no grade.
+        by: who graded, in words.
+    """
+
+    grade: Ints
+    human: Ints
+    unread: int
+    by: str
+
+    @property
+    def valid(self) -> Bools:
+        """(N,) whether there is a grade."""
+        return self.grade >= 0
+
+    def take(self, rows: Bools | Ints) -> "Grades":
+        """The same grades on some of the rows; what could not be read stays counted over all."""
+        return replace(self, grade=self.grade[rows], human=self.human[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
     """Why labels cannot be compared with, if they cannot."""
     rows = evidence.rows
     if not rows.classes:
-        return NotMeasured("the subjects gave scores per row, and no answers")
+        return NotMeasured("no subject answers with a class")
     if len(np.unique(rows.label)) < 2:
         only = rows.classes[int(rows.label[0])]
         return NotMeasured(

@@ -9,15 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions, RowScores, Timings
+from kdaudit.evidence.benchmarks import Benchmarks
+from kdaudit.evidence.kinds import (
+    Bools,
+    Floats,
+    Generations,
+    Grades,
+    Ints,
+    Predictions,
+    RowScores,
+    Strings,
+    Timings,
+)
 from kdaudit.results import Endpoint, Need, Where
 from kdaudit.stats.random import stream
 
 Role = Literal["student", "teacher", "baseline"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "baseline")
-Kind = Predictions | RowScores | Timings
+Kind = Predictions | RowScores | Timings | Generations | Grades
 PREDICTIONS = Need(kind="predictions")  # on the audited rows, as they are
 SCORES = Need(kind="scores")
+GENERATIONS = Need(kind="generations")
+GRADES = Need(kind="grades")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +77,30 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Questions:
+    """What language models were asked; every array is (N,).
+
+    Attributes:
+        prompt: the text inputs of each row; empty where none is declared.
+        answers: tuples of every way to say the truth; empty where nothing true can be said, and
+            the right thing is to decline. None where no column of answers is declared.
+        source: the text that an answer must rest on, None where a row has none; or None.
+    """
+
+    prompt: Strings
+    answers: Strings | None
+    source: Strings | None
+
+    def take(self, rows: Bools | Ints) -> "Questions":
+        """The same on some of the rows."""
+        return Questions(
+            prompt=self.prompt[rows],
+            answers=None if self.answers is None else self.answers[rows],
+            source=None if self.source is None else self.source[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows:
     """The audited rows, sorted by id; every array is (N,).
 
@@ -80,6 +117,8 @@ class Rows:
         training_counts: rows per class in the transfer split, or None where there is none.
         rejecting: indices of classes that mean "none of these": answering one claims nothing.
         scores: by name, the scale of every declared score.
+        benchmarks: the tasks of the rows, where subjects are earlier runs of benchmarks.
+        questions: what language models were asked, or None where none was.
     """
 
     ids: npt.NDArray[np.object_]
@@ -94,6 +133,8 @@ class Rows:
     training_counts: Ints | None = None
     rejecting: tuple[int, ...] = ()
     scores: Mapping[str, Scale] = field(default_factory=dict)
+    benchmarks: Benchmarks | None = None
+    questions: Questions | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -115,6 +156,8 @@ class Rows:
             weight=None if self.weight is None else self.weight[rows],
             cluster=None if self.cluster is None else self.cluster[rows],
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
+            benchmarks=None if self.benchmarks is None else self.benchmarks.take(rows),
+            questions=None if self.questions is None else self.questions.take(rows),
         )
 
 
@@ -136,9 +179,9 @@ class Trio:
         if rows.all():
             return self
         parts = {
-            role: kind.take(rows)
-            if isinstance(kind := self.of(role), Predictions | RowScores)
-            else kind
+            role: kind
+            if isinstance(kind := self.of(role), NotMeasured | Timings)
+            else kind.take(rows)
             for role in ROLES
         }
         return Trio(**parts)

@@ -16,7 +16,7 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame
-from kdaudit.errors import ConfigError
+from kdaudit.errors import ConfigError, DataError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.pipeline import measure
@@ -47,10 +47,16 @@ def before(plan: Plan, dataset: Dataset, shares: tuple[float, ...]) -> tuple[Sho
 
     Raises:
         ConfigError: for a share outside (0, 1).
+        DataError: for data without labels.
     """
     for share in shares:
         if not 0 < share < 1:
             raise ConfigError(f"a share of differing rows lies between 0 and 1, got {share:g}")
+    if dataset.frame("audit").labels is None:
+        raise DataError(
+            "the data have no labels, and what is assumed of scores that nobody has seen would be "
+            "made up; audit once, and ask for the power of the run folder"
+        )
     return tuple(Shown(assumed=share, reaches=_before(plan, dataset, share)) for share in shares)
 
 
@@ -62,7 +68,7 @@ def after(results: Results) -> tuple[Shown, ...]:
 
 def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     frame = dataset.frame("audit")
-    assert frame.labels is not None  # an audited row without a label was refused
+    assert frame.labels is not None  # refused above
     labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
     classes = tuple(sorted(labels | set(plan.file.data.positive)))
     codes = label_codes(frame, classes)

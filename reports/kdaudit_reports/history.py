@@ -191,7 +191,7 @@ def _claim(comparison: Comparison) -> tuple[str, str]:
     return (
         f"method against {line(comparison.control.replace('_', ' '))}",
         (
-            f"{comparison.claim}: validation accuracy {comparison.difference:+.4f}{ends} at level "
+            f"{comparison.claim}: {comparison.measure} {comparison.difference:+.4f}{ends} at level "
             f"{comparison.level:.0%}, {comparison.seeds:,} seeds, {comparison.rows:,} rows, "
             f"{line(comparison.method)}; {line(comparison.reason)}"
         ),

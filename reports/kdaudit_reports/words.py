@@ -114,6 +114,16 @@ ENDPOINTS = {
     "HAL001": Endpoint("incorrect rate", "share of rows", LOWER),
     "HAL002": Endpoint("correct rate", "share of rows", HIGHER),
     "HAL003": Endpoint("out-of-scope claims", "share of out-of-scope rows", LOWER),
+    "HAL004": Endpoint("not attempted rate", "share of answerable rows", LOWER),
+    "HAL005": Endpoint("abstention lost", "share of rows the teacher declines", LOWER),
+    "HAL006": Endpoint("copied hallucinations", "share of rows the teacher gets wrong", LOWER),
+    "HAL007": Endpoint("unanswerable rows answered", "share of unanswerable rows", LOWER),
+    "HAL008": Endpoint("truncated answers", "share of rows", LOWER),
+    "HAL009": Endpoint(
+        "answers with content absent from the source", "share of rows with a source", LOWER
+    ),
+    "HAL010": Endpoint("score with a penalty for wrong answers", "points per row", HIGHER),
+    "HAL011": Endpoint("introduced hallucinations", "share of rows", LOWER),
     "LAT001": Endpoint("speed-up", "times faster", HIGHER),
     "LAT002": Endpoint("latency percentile", "milliseconds", LOWER),
     "LAT003": Endpoint("size on disk", "bytes", LOWER),

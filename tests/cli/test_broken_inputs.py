@@ -237,7 +237,7 @@ CASES = [
     Case(
         "no-model",
         2,
-        ("[student]", "distill, path, predictions"),
+        ("[student]", "give exactly one of: distill, "),
         (('predictions = "student.csv"', ""),),
     ),
     Case(

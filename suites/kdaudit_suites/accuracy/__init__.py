@@ -16,7 +16,10 @@ Findings
             ``ACC005[teacher=right]`` and ``ACC005[teacher=wrong]`` where it is right or wrong
     ACC006  expected cost: mean cost of the answers, by the option ``cost`` (lower)
     ACC010  task score ``ACC010[metric=NAME]``: mean of the column ``score_NAME`` that
-            ``[data.scores.NAME]`` declares: regression, ranking, any bounded score
+            ``[data.scores.NAME]`` declares: regression, ranking, any bounded score; where the
+            subjects are runs of benchmarks, ``ACC010[metric=acc,task=NAME]`` per task,
+            ``ACC010[group=NAME,metric=acc]`` per group of tasks, and ``filter=NAME`` in the address
+            where answers were filtered
 
 Figures
     flips       rows by who is right
@@ -25,6 +28,8 @@ Figures
                 error consistency; where the baseline is the ``hard`` control, the parts of the
                 difference that distillation and capacity have
     classes     recall and precision of each class
+    benchmarks  each task and metric as the tool that ran it reports it, and its unpaired comparison
+                beside the paired one
 
 Options
     cost  ``{ LABEL = { ANSWER = cost } }``: what an answer costs where the label is another; what
@@ -53,8 +58,8 @@ import numpy as np
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.kinds import Predictions, RowScores
-from kdaudit.evidence.view import PREDICTIONS, SCORES, Evidence, Streams
+from kdaudit.evidence.kinds import Generations, Predictions, RowScores
+from kdaudit.evidence.view import GENERATIONS, PREDICTIONS, SCORES, Evidence, Streams
 from kdaudit.measure import (
     Score,
     Scores,
@@ -72,6 +77,7 @@ from kdaudit_suites.accuracy.agreement import agreement
 from kdaudit_suites.accuracy.classes import by_class
 from kdaudit_suites.accuracy.comparison import comparison
 from kdaudit_suites.accuracy.cost import CostMatrix, costs
+from kdaudit_suites.accuracy.scores import due, side_by_side, task_scores
 
 ACC001 = Endpoint(code="ACC001", metric="accuracy", unit="share of rows", better=Better.HIGHER)
 ACC002 = Endpoint(
@@ -105,7 +111,7 @@ ACC010 = Endpoint(
     metric="task score",
     unit="mean score",
     better=Better.HIGHER,
-    keys=("metric",),
+    keys=("metric", "task", "group", "filter"),
 )
 
 
@@ -137,12 +143,14 @@ class Accuracy:
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
         del streams  # every interval here is analytic
-        findings = [_invalid(evidence), *_task_scores(evidence)]
+        of_rows = task_scores(ACC010, evidence)
+        findings = [_invalid(evidence), *of_rows]
         if evidence.unlabelled is not None:
             reason = evidence.unlabelled.reason
             blind = (ACC001, ACC002, ACC004, ACC006) if self.cost else (ACC001, ACC002, ACC004)
             findings += [not_measured(endpoint, (), reason) for endpoint in blind]
-            return result(self, [*findings, *agreement(ACC005, evidence, None)])
+            findings += agreement(ACC005, evidence, None)
+            return result(self, findings, *side_by_side(evidence, of_rows))
         scores = correctness(evidence, PREDICTIONS)
         accuracy = mean_finding(ACC001, evidence, scores)
         above, chance = _above_chance(evidence, scores)
@@ -195,28 +203,6 @@ def _expected_cost(evidence: Evidence, cost: Mapping[str, Mapping[str, float]]) 
     return mean_finding(ACC006, evidence, costs(matrix, evidence, evidence[PREDICTIONS]))
 
 
-def _task_scores(evidence: Evidence) -> list[Finding]:
-    findings = []
-    trio = evidence[SCORES]
-    for name, scale in evidence.rows.scores.items():
-        scores: dict[Subject, Score | NotMeasured] = {}
-        for who in ORDER:
-            kind = trio.of(who)
-            scores[who] = (
-                Score(
-                    values=kind.values[name],
-                    valid=kind.valid(name),
-                    low=scale.low,
-                    high=scale.high,
-                )
-                if isinstance(kind, RowScores)
-                else absence(kind)
-            )
-        endpoint = replace(ACC010, metric=name, better=Better(scale.better))
-        findings.append(mean_finding(endpoint, evidence, scores, where=(("metric", name),)))
-    return findings
-
-
 def _invalid(evidence: Evidence) -> Finding:
     """Missing and invalid answers over all rows, in and out of scope: counted, not estimated."""
     views = [view for view in (evidence, evidence.outside) if view is not None]
@@ -242,7 +228,9 @@ def _unanswered(views: list[Evidence], who: Subject) -> int | NotMeasured:
         answers, scores = view[PREDICTIONS].of(who), view[SCORES].of(who)
         gaps = [~answers.valid] if isinstance(answers, Predictions) else []
         if isinstance(scores, RowScores):
-            gaps += [~scores.valid(name) for name in view.rows.scores]
+            gaps += [~scores.valid(name) & due(view.rows, name) for name in view.rows.scores]
+        if isinstance(texts := view[GENERATIONS].of(who), Generations):
+            gaps.append(~texts.valid)
         if not gaps:
             return absence(answers)
         count += int(np.count_nonzero(np.any(gaps, axis=0)))

@@ -1,0 +1,139 @@
+"""Written answers of the audited models: brought onto the rows, and graded."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from kdaudit.basis import ORDER, Subject
+from kdaudit.data.audit_file import GradingTable
+from kdaudit.data.frame import Frame
+from kdaudit.errors import DataError
+from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.kinds import Generations, Grades, Ints, Strings
+from kdaudit.evidence.view import GENERATIONS, GRADES, Questions, Trio
+from kdaudit.grading.grade import UNGRADED, Grader
+from kdaudit.grading.judged import read_letter, related
+from kdaudit.registry import GROUPS, load
+from kdaudit.results import Need
+from kdaudit.results import Subject as Identity
+from kdaudit.subjects import Asked
+
+Written = Mapping[Subject, Generations | NotMeasured]
+
+
+def written(asked: Mapping[Subject, Asked]) -> dict[Subject, Generations | NotMeasured]:
+    """Everyone's texts on the audited rows.
+
+    Raises:
+        DataError: for a subject with texts on fewer than half of the rows.
+    """
+    everyone: dict[Subject, Generations | NotMeasured] = dict.fromkeys(
+        ORDER, NotMeasured("the audit has no baseline")
+    )
+    for role, one in asked.items():
+        if one.written is None:
+            everyone[role] = NotMeasured(f"{one.opened.name} holds no generated text")
+            continue
+        valid = one.written.valid
+        if 2 * int(valid.sum()) < len(valid):
+            raise DataError(
+                f"[{role}] {one.opened.name}: only {int(valid.sum())} of {len(valid)} rows have a "
+                "text; fewer than half is not evidence. Record the rest"
+            )
+        everyone[role] = one.written
+    return everyone
+
+
+def questions(frame: Frame) -> Questions:
+    """What was asked of the rows of a frame: its text inputs, reference answers and sources."""
+    texts = [column for column in frame.inputs.values() if column.dtype == object]
+    prompt = np.array(["\n".join(map(str, row)) for row in zip(*texts, strict=True)], dtype=object)
+    return Questions(
+        prompt=prompt if texts else np.full(len(frame), "", dtype=object),
+        answers=frame.answers,
+        source=frame.source,
+    )
+
+
+def evidence_of(texts: Written, asked: Questions, grading: GradingTable | None) -> dict[Need, Trio]:
+    """The texts and their grades, as suites are given them; nothing where nobody wrote.
+
+    Raises:
+        ConfigError: for a grader that is not installed.
+        DataError: where a judge is to grade and a file has no replies of it.
+    """
+    if all(isinstance(one, NotMeasured) for one in texts.values()):
+        return {}
+    grading = grading or GradingTable()
+    grader: Grader | None = None if grading.by == "judge" else load(GROUPS.graders, grading.by)()
+    grades: dict[Subject, Grades | NotMeasured] = {}
+    for who, one in texts.items():
+        if isinstance(one, NotMeasured):
+            grades[who] = one
+        elif asked.answers is None:
+            grades[who] = NotMeasured("name the reference answers as `answers` under [data]")
+        elif grader is None:
+            grades[who] = _judged(who, one, asked.answers, grading)
+        else:
+            grades[who] = _graded(one, asked.answers, grader, grading.by)
+    return {
+        GENERATIONS: Trio(
+            student=texts["student"], teacher=texts["teacher"], baseline=texts["baseline"]
+        ),
+        GRADES: Trio(
+            student=grades["student"], teacher=grades["teacher"], baseline=grades["baseline"]
+        ),
+    }
+
+
+def _graded(one: Generations, answers: Strings, grader: Grader, by: str) -> Grades:
+    grade = np.full(len(one), UNGRADED, dtype=np.int64)
+    for row in np.flatnonzero(one.valid):
+        grade[row] = grader.grade(one.text[row], answers[row], truncated=bool(one.truncated[row]))
+    return Grades(grade=grade, human=_letters(one.human, answers), unread=0, by=f"rule {by}")
+
+
+def _judged(who: Subject, one: Generations, answers: Strings, grading: GradingTable) -> Grades:
+    if not any(reply is not None for reply in one.judge):
+        raise DataError(
+            f'[{who}] has no replies of the judge: [data.grading] says by = "judge", so its file '
+            "needs a column `judge` with A, B or C"
+        )
+    grade = np.where(one.valid, _letters(one.judge, answers), UNGRADED)
+    return Grades(
+        grade=grade,
+        human=_letters(one.human, answers),
+        unread=int(np.count_nonzero(one.valid & (grade == UNGRADED))),
+        by=f"judge {grading.judge}",
+    )
+
+
+def _letters(replies: Strings, answers: Strings) -> Ints:
+    return np.array(
+        [read_letter(r, answerable=bool(a)) for r, a in zip(replies, answers, strict=True)],
+        dtype=np.int64,
+    )
+
+
+def with_judge(
+    subjects: tuple[Identity, ...], texts: Written, grading: GradingTable | None
+) -> tuple[Identity, ...]:
+    """The audited models, with what is known of the judge that graded them."""
+    if grading is None or grading.by != "judge":
+        return subjects
+    return tuple(
+        replace(one, details=dict(one.details) | dict(_judge_of(texts[one.role], grading)))
+        for one in subjects
+    )
+
+
+def _judge_of(texts: Generations | NotMeasured, grading: GradingTable) -> Iterator[tuple[str, str]]:
+    if isinstance(texts, NotMeasured) or grading.judge is None:
+        return
+    yield "judge", grading.judge
+    relative = related(grading.judge, texts.models)
+    if grading.related or relative:
+        yield "related judge", f"it answers as {relative}" if relative else "the owner says so"
+    elif grading.related is None and not texts.models:
+        yield "judge of unknown relation", "neither `related` nor a column `model` says"

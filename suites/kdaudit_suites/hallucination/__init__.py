@@ -1,0 +1,151 @@
+"""Hallucination: does the student claim to know what it does not?
+
+A model hallucinates when it answers what it should have left alone: with a wrong answer, or with
+any answer where there is none. Distilled students learn to answer where the teacher abstained. A
+student that guesses more raises both the incorrect and the correct rate, so read them together.
+
+The suite looks at classes, or, where the subjects' files hold generated text, at that.
+
+Findings, of classes and of text
+    HAL001  incorrect rate: in-scope, answerable rows answered wrongly (lower is better)
+    HAL002  correct rate: in-scope, answerable rows answered rightly (higher); of text also
+            ``HAL001[grader=corrected]`` and HAL002's, where people graded a part
+Findings of classes
+    HAL003  out-of-scope claims: share of out-of-scope rows that are answered at all (lower)
+Findings of text
+    HAL004  not attempted: answerable rows that are declined (lower)
+    HAL005  abstention lost: of rows that the teacher declines, those the student answers (lower)
+    HAL006  copied hallucinations: of the rows that the teacher gets wrong, those where the student
+            says the same wrong thing (lower)
+    HAL007  unanswerable rows, of which nothing true can be said, that are answered (lower)
+    HAL008  truncated answers: ended at the limit of tokens (lower)
+    HAL009  of the rows with a source, answers with a number, date, name, quote or address that the
+            source does not hold (lower)
+    HAL010  points: 1 for a right answer, 0 for none, -t/(1 - t) for a wrong one, a finding per
+            threshold t (higher)
+    HAL011  introduced hallucinations: rows that the student hallucinates and the teacher does not
+            (lower)
+
+Labels, in the notes of findings of the pair, by Holm over all of them
+    hallucination transfer  introduced (HAL011: more new ones than repaired), repaired, or none
+    abstention transfer     lost (HAL005: the student attempts more than the teacher), or none
+    content transfer        inherited (HAL006: more often the same wrong content than by chance), or
+                            co-occurring, which hard questions explain
+
+Figures
+    transfer  rows by what the teacher and the student did
+    pair      inherited, introduced, repaired and lost, each with its interval; relative risk, phi
+              and kappa of hallucinating together
+    repeats   how far repeated answers agree: the teacher with itself, the ceiling of any student
+    grader    what the grader says less what people say, for each subject
+    examples  ids and texts of introduced hallucinations, where the option ``examples`` asks
+
+Options
+    abstain_below  a row is not attempted when its confidence is below this (classes; default 0.5)
+    thresholds     t of HAL010 (default 0.5, 0.75, 0.9)
+    question_type  a column of `slices` or `sensitive`, within whose values chance is reckoned
+                   (default: by what the answer is: a number, a date, words, nothing)
+    examples       how many introduced hallucinations to show with their texts (default 0: none;
+                   texts then stand in the results and on the card)
+
+Source
+    Correct, incorrect, not attempted: the three outcomes of SimpleQA (Wei et al. 2024). Tango 1998
+    for the paired differences; McNemar 1947. Points: Kalai et al. 2025. Chance of equal content:
+    Everitt 1968, and deals at random. Entropy of meanings: Farquhar et al. 2024. Correction by
+    people's grades: Angelopoulos et al. 2023.
+
+Limits
+    Of classes: abstention is by confidence, or by answering the out-of-scope label itself; a
+    subject that gives labels only never abstains otherwise. With two classes confidence is never
+    below 0.5: raise ``abstain_below`` to let it abstain. Without ``out_of_scope`` under ``[data]``
+    HAL003 is not measured. A missing answer counts as a claim, and as incorrect, for the student.
+    Of text: grades are by rule, from English word lists, and err differently for different models;
+    have people grade a random part. An answer that names the truth among others is correct. An
+    answer that is cut off before its first sentence ends is neither right nor wrong; HAL008 counts
+    it. Content is compared by words, so copying in other words is not found. HAL009 finds no false
+    statement that is made of the source's own numbers and names.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kdaudit.evidence.view import GENERATIONS, GRADES, PREDICTIONS, Evidence, Streams
+from kdaudit.measure import result
+from kdaudit.results import Endpoint, Figure, Need, SuiteResult
+from kdaudit_suites.hallucination.claims import of_classifiers
+from kdaudit_suites.hallucination.copied import copied
+from kdaudit_suites.hallucination.corrected import corrected
+from kdaudit_suites.hallucination.endpoints import (
+    HAL001,
+    HAL002,
+    HAL003,
+    HAL004,
+    HAL005,
+    HAL006,
+    HAL007,
+    HAL008,
+    HAL009,
+    HAL010,
+    HAL011,
+)
+from kdaudit_suites.hallucination.examples import introduced
+from kdaudit_suites.hallucination.graded import Graded
+from kdaudit_suites.hallucination.grounded import grounded
+from kdaudit_suites.hallucination.rates import rates
+from kdaudit_suites.hallucination.samples import samples
+from kdaudit_suites.hallucination.transfer import transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Hallucination:
+    """The suite and its options."""
+
+    abstain_below: float = 0.5
+    thresholds: tuple[float, ...] = (0.5, 0.75, 0.9)
+    question_type: str | None = None
+    examples: int = 0
+
+    name: ClassVar[str] = "hallucination"
+    codes: ClassVar[tuple[Endpoint, ...]] = (
+        HAL001,
+        HAL002,
+        HAL003,
+        HAL004,
+        HAL005,
+        HAL006,
+        HAL007,
+        HAL008,
+        HAL009,
+        HAL010,
+        HAL011,
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.abstain_below <= 1:
+            raise ValueError(f"abstain_below is a probability, got {self.abstain_below}")
+        for threshold in self.thresholds:
+            if not 0 <= threshold < 1:
+                raise ValueError(f"thresholds are at least 0 and below 1, got {threshold}")
+        if self.examples < 0:
+            raise ValueError(f"examples is a number of rows, got {self.examples}")
+
+    def needs(self) -> tuple[Need, ...]:
+        """Predictions, or generated text with its grades, on the audit split."""
+        return (PREDICTIONS, GENERATIONS, GRADES)
+
+    def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
+        """Measure; see the module's page."""
+        graded = Graded.of(evidence)
+        if graded is None:
+            return result(self, *of_classifiers(evidence, self.abstain_below))
+        return self._of_text(graded, streams)
+
+    def _of_text(self, graded: Graded, streams: Streams) -> SuiteResult:
+        of_answers = list(rates(graded, self.thresholds))
+        truncated = next(one for one in of_answers if one.code == HAL008.code)
+        of_pair = transfer(graded, copied(graded, streams, self.question_type), truncated)
+        by_people, of_grader, notes = corrected(graded)
+        findings = [*of_answers, *of_pair.findings, *by_people, *grounded(graded)]
+        figures: list[Figure] = [*of_pair.figures, *samples(graded), *of_grader]
+        figures += introduced(graded, self.examples)
+        return result(self, findings, figures, (*of_pair.notes, *notes))

@@ -1,0 +1,136 @@
+"""Rates as people would count them, where the grader errs more with one subject than the other."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdaudit.data.audit_file import GradingTable
+from kdaudit.errors import DataError
+from kdaudit.estimate import NotMeasured
+from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.results import Means, SuiteResult
+from kdaudit.stats.ppi import prediction_powered
+from kdaudit_suites.hallucination import Hallucination
+from tests.suites.measured import estimate, finding
+from tests.suites.writing import texts, written
+
+N, LABELLED = 400, 120
+JUDGE = GradingTable(by="judge", judge="some-judge")
+
+
+def run(evidence: Evidence) -> SuiteResult:
+    return Hallucination().run(evidence, Streams(0))
+
+
+def paraphrasing(**more: Any) -> Evidence:
+    """Both are right on the same rows, but the student says so in words that no rule knows."""
+    rng = np.random.default_rng(0)
+    right = np.tile(rng.random(N) < 0.9, (2, 1))
+    own_words = rng.random(N) < 0.3
+    student = [
+        "Lyon" if not r else "the City of Light" if own else "Paris"
+        for r, own in zip(right[0], own_words, strict=True)
+    ]
+    teacher = ["Paris" if r else "Lyon" for r in right[1]]
+    looked = np.arange(N) < LABELLED
+
+    def people(of: np.ndarray[Any, Any]) -> list[str | None]:
+        return [("A" if r else "B") if seen else None for r, seen in zip(of, looked, strict=True)]
+
+    return written(
+        [["Paris"]] * N,
+        student=texts(student, human=people(right[0])),
+        teacher=texts(teacher, human=people(right[1])),
+        **more,
+    )
+
+
+def test_people_correct_a_grader_that_fakes_a_gap() -> None:
+    result = run(paraphrasing())
+    raw, mended = finding(result, "HAL001"), finding(result, "HAL001[grader=corrected]")
+    assert estimate(raw.difference).low > 0.15  # the rule says the student is far worse
+    change = estimate(mended.difference)
+    assert change.low < 0 < change.high
+    assert abs(change.value) < 0.08
+    assert f"people graded {LABELLED} of {N} rows" in mended.note
+    bias = next(figure for figure in result.figures if figure.name == "grader")
+    values = {row[0]: row[1] for row in bias.rows}
+    assert float(values["student: incorrect rate"] or 0) > 0.15
+    assert values["teacher: incorrect rate"] == 0.0
+
+
+def test_the_basis_is_the_estimator_of_the_paired_difference() -> None:
+    evidence = paraphrasing()
+    basis = finding(run(evidence), "HAL002[grader=corrected]").basis
+    assert isinstance(basis, Means)
+    student, teacher = (
+        np.array([one == "Paris" for one in kind.text], float)
+        for kind in (subject_of(evidence, "student"), subject_of(evidence, "teacher"))
+    )
+    people = np.array(
+        [
+            [letter == "A" for letter in subject_of(evidence, who).human[:LABELLED]]
+            for who in ("student", "teacher")
+        ],
+        float,
+    )
+    graded = np.stack([student, teacher])
+    expected = prediction_powered(
+        people, graded[:, :LABELLED], graded[:, LABELLED:], contrast=[1, -1]
+    )
+    assert basis.mean == pytest.approx(tuple(expected.mean))
+    assert (basis.n, basis.clusters, basis.df) == (N, LABELLED, LABELLED - 1)
+
+
+def subject_of(evidence: Evidence, who: str) -> Any:
+    from kdaudit.evidence.view import GENERATIONS
+
+    return getattr(evidence[GENERATIONS], who)
+
+
+def test_too_few_labels_and_clustered_rows_are_not_corrected() -> None:
+    few = written(
+        [["Paris"]] * 40,
+        student=texts(["Paris"] * 40, human=["A"] * 19 + [None] * 21),
+        teacher=texts(["Paris"] * 40, human=["A"] * 40),
+    )
+    for evidence, said in (
+        (few, "people graded 19 answerable rows of every subject; 20 are needed"),
+        (paraphrasing(cluster=[i // 4 for i in range(N)]), "equal weight without clusters"),
+    ):
+        basis = finding(run(evidence), "HAL001[grader=corrected]").basis
+        assert isinstance(basis, NotMeasured)
+        assert said in basis.reason
+
+
+def test_without_people_the_reader_is_told_so() -> None:
+    one = texts(["Paris"] * 30)
+    result = run(written([["Paris"]] * 30, student=one, teacher=one))
+    assert any("no person graded a part" in note for note in result.notes)
+    assert not any(f.where and f.where[0][0] == "grader" for f in result.findings)
+
+
+def test_replies_of_a_judge_that_are_no_letter_are_counted_and_are_the_worst_of_the_student() -> (
+    None
+):
+    said = ["A", "B", "C", "CORRECT", None] * 8
+    good = ["A"] * 40
+    result = run(
+        written(
+            [["Paris"]] * 40,
+            student=texts(["Lyon"] * 40, judge=said),
+            teacher=texts(["Lyon"] * 40, judge=good),
+            grading=JUDGE,
+        )
+    )
+    # Of five: one right, one wrong, one declined, two unreadable and so wrong as well.
+    assert estimate(finding(result, "HAL001").student).value == pytest.approx(3 / 5)
+    assert estimate(finding(result, "HAL002").student).value == pytest.approx(1 / 5)
+    assert any("16 replies of the judge some-judge on the student's" in n for n in result.notes)
+
+
+def test_a_judge_without_replies_is_refused() -> None:
+    one = texts(["Paris"] * 4)
+    with pytest.raises(DataError, match=r"needs a column `judge` with A, B or C"):
+        written([["Paris"]] * 4, student=one, teacher=one, grading=JUDGE)
