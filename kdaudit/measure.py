@@ -7,6 +7,7 @@ basis carries how far it may be off. Nothing is dropped, so deleting rows can ne
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Rows
+from kdaudit.evidence.view import Evidence, Rows, cells
 from kdaudit.results import (
     Basis,
     Better,
@@ -28,7 +29,7 @@ from kdaudit.results import (
     Table,
     Where,
 )
-from kdaudit.stats.grouped_means import grouped_contrasts, grouped_means
+from kdaudit.stats.grouped_means import CellSums, grouped_contrasts, grouped_means
 from kdaudit.stats.means import JointMeans
 
 # Effective units below which no interval of unequal or clustered rows is to be believed: one unit
@@ -160,6 +161,127 @@ def contrast_findings(
     return _findings(_contrasts, groups, scores)
 
 
+Grouping = tuple[Ints, Sequence[Where]]
+
+
+def mean_findings_over(
+    endpoint: Endpoint, evidence: Evidence, scores: Scores, groupings: Sequence[Grouping]
+) -> list[list[Finding]]:
+    """`mean_findings` of several groupings, where it can be in one pass over the rows.
+
+    Args:
+        endpoint: what is measured.
+        evidence: for weights, clusters and level.
+        scores: by subject.
+        groupings: of each the (N,) codes and the address of each group, as `crossed` gives them
+            for slices and sensitive columns.
+    """
+    folded = None if endpoint.better is not Better.ZERO else _Folded.of(evidence, scores)
+    if folded is None:
+        return [
+            mean_findings(endpoint, evidence, scores, codes=codes, wheres=wheres)
+            for codes, wheres in groupings
+        ]
+    return [folded.means(endpoint, codes, wheres) for codes, wheres in groupings]
+
+
+def contrast_findings_over(
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: Scores,
+    groupings: Sequence[Grouping],
+    counts: Bools | None = None,
+) -> list[list[Finding]]:
+    """`contrast_findings` of several groupings, where it can be in one pass over the rows.
+
+    Args:
+        endpoint: a ``zero`` endpoint.
+        evidence: for weights, clusters and level.
+        scores: by subject.
+        groupings: as in `mean_findings_over`.
+        counts: (N,) rows that count for this rate; None for all.
+    """
+    folded = _Folded.of(evidence, scores, counts)
+    if folded is None:
+        return [
+            contrast_findings(endpoint, evidence, scores, codes=codes, wheres=wheres, counts=counts)
+            for codes, wheres in groupings
+        ]
+    return [folded.contrasts(endpoint, codes, wheres) for codes, wheres in groupings]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Folded:
+    """Scores of independent rows that are all there, added up by the finest groups of the data."""
+
+    evidence: Evidence
+    scores: Scores
+    present: list[Score]
+    row: Ints  # (K,) one row of each cell
+    n: Floats  # (K,) rows of each cell that count
+    sums: CellSums
+
+    @classmethod
+    def of(
+        cls, evidence: Evidence, scores: Scores, counts: Bools | None = None
+    ) -> "_Folded | None":
+        """None where rows are clustered or weighted, an answer is missing, or cells are many."""
+        rows = evidence.rows
+        present = [score for who in ORDER if isinstance(score := scores[who], Score)]
+        pair = all(isinstance(scores[who], Score) for who in ("student", "teacher"))
+        if rows.cluster is not None or rows.weight is not None or not pair:
+            return None
+        found = cells(rows, chain.from_iterable([*rows.slices, *rows.sensitive]))
+        if found is None or not all(score.valid.all() for score in present):
+            return None
+        code = found.code if counts is None else np.where(counts, found.code, -1)
+        return cls(
+            evidence=evidence,
+            scores=scores,
+            present=present,
+            row=found.row,
+            n=np.bincount(code + 1, minlength=len(found.row) + 1)[1:].astype(np.float64),
+            sums=CellSums([score.values for score in present], code, len(found.row)),
+        )
+
+    def means(self, endpoint: Endpoint, codes: Ints, wheres: Sequence[Where]) -> list[Finding]:
+        """As `mean_findings`, of a ``zero`` endpoint."""
+        group, size, rows = codes[self.row], len(wheres), self.evidence.rows
+        n = self._totals(group, size)
+        bounds = self.present[0].low, self.present[0].high
+        found: list[Basis] = []
+        for index, joint in enumerate(self.sums.means(group, size)):
+            basis: Basis = NotMeasured(NO_ROWS, 0)
+            if n[index]:
+                basis = _means(joint, self.present, rows)
+                basis = (
+                    replace(basis, bounds=bounds)
+                    if isinstance(basis, Means)
+                    else replace(basis, n=int(n[index]))
+                )
+            found.append(basis)
+        return self._findings(endpoint, found, wheres)
+
+    def contrasts(self, endpoint: Endpoint, codes: Ints, wheres: Sequence[Where]) -> list[Finding]:
+        """As `contrast_findings`."""
+        group, size = codes[self.row], len(wheres)
+        n, off = self._totals(group, size), np.zeros((len(self.present), size))
+        grouped = self.sums.contrasts(group, size)
+        found = _contrast_bases(grouped, n, n, off, self.present, self.evidence.rows)
+        return self._findings(endpoint, found, wheres)
+
+    def _totals(self, group: Ints, size: int) -> Floats:
+        return np.bincount(group + 1, self.n, size + 1)[1:].astype(np.float64)
+
+    def _findings(
+        self, endpoint: Endpoint, found: Sequence[Basis], wheres: Sequence[Where]
+    ) -> list[Finding]:
+        return [
+            _with_absent(finding_of(endpoint, self.evidence, basis, where), self.scores)
+            for basis, where in zip(found, wheres, strict=True)
+        ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Groups:
     """What is measured, and where: the arguments of `mean_findings`."""
@@ -258,18 +380,30 @@ def _contrasts(groups: _Groups, present: list[Score]) -> list[Basis]:
     weight = n if rows.weight is None else groups.totals(rows.weight, every)
     off = _off(groups, present, every)
     grouped = grouped_contrasts(filled, codes, size, clusters=rows.cluster, weights=rows.weight)
+    return _contrast_bases(grouped, n, weight, off, present, rows)
+
+
+def _contrast_bases(
+    grouped: Sequence[JointMeans | None],
+    n: Floats,
+    weight: Floats,
+    off: Floats,
+    present: list[Score],
+    rows: Rows,
+) -> list[Basis]:
+    """What each group against the rest rests on; ``n``, ``weight`` and ``off`` go on to others."""
     reach = present[0].high - present[0].low
     found: list[Basis] = []
-    for group in range(size):
+    for group, joint in enumerate(grouped):
         if not n[group]:
             found.append(NotMeasured(NO_ROWS, 0))
             continue
         if n[group] == n.sum():
             found.append(NotMeasured("there is no one else to compare the group with"))
             continue
-        basis = _means(grouped[group], present, rows)
+        basis = _means(joint, present, rows)
         if isinstance(basis, Means):
-            share = np.where(np.arange(every) == group, 0.0, weight)
+            share = np.where(np.arange(len(n)) == group, 0.0, weight)
             unknown = off[:, group] + (off * (share / share.sum())).sum(axis=1)
             basis = replace(
                 basis,

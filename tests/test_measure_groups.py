@@ -1,7 +1,7 @@
 """Findings of many groups at once are those of each group by itself."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.view import Evidence
+from kdaudit.evidence.view import Evidence, cells, crossed
 from kdaudit.measure import (
     Score,
     contrast_finding,
     contrast_findings,
+    contrast_findings_over,
     mean_finding,
     mean_findings,
+    mean_findings_over,
 )
 from kdaudit.results import Better, Endpoint, Finding
 
@@ -127,6 +129,75 @@ def test_contrasts_of_groups(evidence: Make, case: dict[str, Any]) -> None:
         for group, where in enumerate(WHERES)
     ]
     same(found, each)
+
+
+COLUMNS = (("a",), ("b",), ("a", "b"))
+
+
+@given(case=cases(), plain=st.booleans())
+@settings(
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_several_groupings_in_one_pass(
+    evidence: Make, case: dict[str, Any], *, plain: bool
+) -> None:
+    # Many times the rows, so that there are many to a cell.
+    times, names = 120 // case["n"] * 4 + 4, np.array(["x", "y", "z", "w", None], dtype=object)
+    if plain:  # what a single pass will do for
+        case |= {"cluster": None, "weight": None}
+    rows = {
+        name: np.tile(case[name], times).tolist() for name in ("cluster", "weight") if case[name]
+    }
+    n = times * case["n"]
+    counts = None if case["counts"] is None else np.tile(case["counts"], times)
+    scores = {
+        who: score
+        if isinstance(score, NotMeasured)
+        else replace(
+            score,
+            values=np.tile(score.values, times),
+            valid=np.tile(score.valid | plain, times),
+        )
+        for who, score in case["scores"].items()
+    }
+    seen = evidence(
+        label=[0] * n,
+        student=[0] * n,
+        teacher=[0] * n,
+        attributes={
+            "a": names[np.tile(case["codes"], times)].tolist(),
+            "b": names[np.arange(n) % 2].tolist(),
+        },
+        slices=COLUMNS,
+        **rows,
+    )
+    groupings = [crossed(seen.rows, columns) for columns in COLUMNS]
+    endpoint = Endpoint(code="X001", metric="m", unit="u", better=case["better"])
+    found = mean_findings_over(endpoint, seen, scores, groupings)
+    zero = replace(endpoint, better=Better.ZERO)
+    contrasts = contrast_findings_over(zero, seen, scores, groupings, counts)
+    for number, (codes, wheres) in enumerate(groupings):
+        same(found[number], mean_findings(endpoint, seen, scores, codes=codes, wheres=wheres))
+        expected = contrast_findings(zero, seen, scores, codes=codes, wheres=wheres, counts=counts)
+        same(contrasts[number], expected)
+
+
+def test_cells_are_the_finest_groups_and_count_an_empty_cell(evidence: Make) -> None:
+    seen = evidence(
+        label=[0] * 240,
+        student=[0] * 240,
+        teacher=[0] * 240,
+        attributes={"a": ["x", None, "y"] * 80, "b": ["u", "v"] * 120},
+    )
+    found = cells(seen.rows, ["b", "a"])
+    assert found is not None
+    assert len(found.row) == 6
+    assert (found.code[found.row] == np.arange(6)).all()
+    pairs = set(zip(found.code.tolist(), ["x", None, "y"] * 80, ["u", "v"] * 120, strict=True))
+    assert len(pairs) == 6
+    assert cells(seen.rows.take(np.arange(240) < 100), ["a", "b"]) is None
 
 
 def test_a_subject_without_its_pair_has_a_contrast_and_no_rate_of_its_own(evidence: Make) -> None:

@@ -1,7 +1,7 @@
 """How suites see evidence: aligned rows, and the same kind for each subject."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -230,6 +230,9 @@ class Evidence:
         return self.changes.get(variant, np.zeros(len(self.rows), dtype=np.bool_))
 
 
+FEWER = 20  # rows to a cell, on average, from which cells are worth counting
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Random streams keyed by finding: adding a suite or a slice changes no other draw."""
@@ -264,6 +267,32 @@ def crossed(rows: Rows, columns: Sequence[str]) -> tuple[Ints, tuple[Where, ...]
         for code in found
     )
     return codes, wheres
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Rows that belong to the same groups of several columns, whatever is crossed.
+
+    Attributes:
+        code: (N,) the cell of each row.
+        row: (K,) one row of each cell.
+    """
+
+    code: Ints
+    row: Ints
+
+
+def cells(rows: Rows, columns: Iterable[str]) -> Cells | None:
+    """The finest groups that columns make; None where they are not far fewer than the rows."""
+    parts = [rows.column(name) for name in sorted(set(columns))]
+    shape = [len(part.values) + 1 for part in parts]
+    if not parts or math.prod(shape) * FEWER > len(rows):
+        return None
+    # An empty cell is a value of its own here.
+    found, code = _renumbered(_flat([part.codes + 1 for part in parts], shape), math.prod(shape))
+    row = np.empty(len(found), dtype=np.int64)
+    row[code] = np.arange(len(code))
+    return Cells(code, row)
 
 
 def _flat(codes: Sequence[Ints], shape: Sequence[int]) -> Ints:

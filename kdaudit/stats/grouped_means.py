@@ -187,42 +187,155 @@ class _Rows:
         )
 
 
-def _parts(rows: _Rows, groups: int) -> list[_Part]:
-    """The sums of each group, of rows that are independent."""
-    if rows.weight is None:
-        code, values, n = _cells(rows)
-        weight = square = np.bincount(code, n, groups).astype(np.float64)
-        count, heaviest = weight, np.ones(groups)
-        mean = centre = _averages(values, code, n, weight)
-        scatter = (
-            _scatter(values, code, n, centre)
-            if n is None
-            else _scatter_of_counts(values, code, n, groups)
-        )
-    else:
-        code, values = rows.code, np.array(rows.scores, np.float64)
-        count = np.bincount(code, minlength=groups).astype(np.float64)
-        squared = np.square(rows.weight)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sums:
+    """The `_Part` of each of G groups, side by side."""
+
+    n: FloatArray  # (G,)
+    weight: FloatArray
+    heaviest: FloatArray
+    mean: FloatArray  # (S, G)
+    square: FloatArray
+    centre: FloatArray  # (S, G)
+    scatter: FloatArray  # (G, S, S)
+
+    def parts(self) -> list[_Part]:
+        return [
+            _Part(
+                n=int(self.n[g]),
+                weight=float(self.weight[g]),
+                heaviest=float(self.heaviest[g]),
+                mean=self.mean[:, g],
+                square=float(self.square[g]),
+                centre=self.centre[:, g],
+                scatter=self.scatter[g],
+            )
+            for g in range(len(self.n))
+        ]
+
+    def gathered(self, group: IntArray, groups: int) -> "_Sums":
+        """The sums of groups made of these: about their own means first, then of the means."""
+        some = np.flatnonzero((group >= 0) & (self.n > 0))
+        to = group[some]
         weight, square = (
-            np.bincount(code, w, groups).astype(np.float64) for w in (rows.weight, squared)
+            np.bincount(to, x[some], groups).astype(np.float64) for x in (self.weight, self.square)
         )
         heaviest = np.zeros(groups)
-        np.maximum.at(heaviest, code, rows.weight)
-        mean = _averages(values, code, rows.weight, weight)
-        centre = _averages(values, code, squared, square)
-        scatter = _scatter(values, code, squared, centre)
-    return [
-        _Part(
-            n=int(count[g]),
-            weight=float(weight[g]),
-            heaviest=float(heaviest[g]),
-            mean=mean[:, g],
-            square=float(square[g]),
-            centre=centre[:, g],
-            scatter=scatter[g],
+        np.maximum.at(heaviest, to, self.heaviest[some])
+        centre = _averages(self.centre[:, some], to, self.square[some], square)
+        size = len(centre)
+        scatter = _scatter(self.centre[:, some], to, self.square[some], centre)
+        for s in range(size):
+            for t in range(size):
+                scatter[:, s, t] += np.bincount(to, self.scatter[some, s, t], groups)
+        return _Sums(
+            n=np.bincount(to, self.n[some], groups).astype(np.float64),
+            weight=weight,
+            heaviest=heaviest,
+            mean=_averages(self.mean[:, some], to, self.weight[some], weight),
+            square=square,
+            centre=centre,
+            scatter=scatter,
         )
-        for g in range(groups)
-    ]
+
+
+def _parts(rows: _Rows, groups: int) -> list[_Part]:
+    """The sums of each group, of rows that are independent."""
+    return _sums(rows, groups).parts()
+
+
+def _sums(rows: _Rows, groups: int) -> _Sums:
+    if rows.weight is None:
+        return _unweighted(*_cells(rows), groups)
+    code, values = rows.code, np.array(rows.scores, np.float64)
+    squared = np.square(rows.weight)
+    weight, square = (
+        np.bincount(code, w, groups).astype(np.float64) for w in (rows.weight, squared)
+    )
+    heaviest = np.zeros(groups)
+    np.maximum.at(heaviest, code, rows.weight)
+    centre = _averages(values, code, squared, square)
+    return _Sums(
+        n=np.bincount(code, minlength=groups).astype(np.float64),
+        weight=weight,
+        heaviest=heaviest,
+        mean=_averages(values, code, rows.weight, weight),
+        square=square,
+        centre=centre,
+        scatter=_scatter(values, code, squared, centre),
+    )
+
+
+def _unweighted(code: IntArray, values: FloatArray, n: FloatArray | None, groups: int) -> _Sums:
+    """Of rows that weigh the same, or of ``n`` such rows each with 0/1 scores."""
+    weight = np.bincount(code, n, groups).astype(np.float64)
+    mean = _averages(values, code, n, weight)
+    scatter = (
+        _scatter(values, code, n, mean)
+        if n is None
+        else _scatter_of_counts(values, code, n, groups)
+    )
+    return _Sums(
+        n=weight,
+        weight=weight,
+        heaviest=np.ones(groups),
+        mean=mean,
+        square=weight,
+        centre=mean,
+        scatter=scatter,
+    )
+
+
+class CellSums:
+    """Sums over the rows of cells, from which the means of any groups of cells follow.
+
+    A pass over the rows, and any number of groupings of them: what `grouped_means` and
+    `grouped_contrasts` say of independent rows that weigh the same.
+
+    >>> sums = CellSums([[1, 0, 1, 1, 0, 1]], [0, 0, 1, 1, 2, 2], 3)
+    >>> [round(float(one.mean[0]), 2) for one in sums.contrasts(np.array([0, 1, 1]), 2)]
+    [-0.25, 0.25]
+    """
+
+    def __init__(self, scores: Scores, cells: ArrayLike, size: int) -> None:
+        """Add up.
+
+        Args:
+            scores: (S, N) finite scores.
+            cells: (N,) the cell of each row, below ``size``; rows below 0 are in none.
+            size: K, how many cells.
+
+        Raises:
+            ValueError: for shapes that do not fit, or scores that are not finite.
+        """
+        rows = _Rows.of(scores, cells, None, None)
+        code, values, n = _cells(rows)
+        # 0/1 scores stay counts: whatever is made of them is exact.
+        self._counted = None if n is None else (code, values, n)
+        self._sums = None if n is not None else _unweighted(code, values, n, size)
+
+    def _of(self, group: IntArray, groups: int) -> list[_Part]:
+        if self._sums is not None:
+            return self._sums.gathered(group, groups).parts()
+        assert self._counted is not None
+        code, values, n = self._counted
+        to = group[code]
+        inside = to >= 0
+        return _unweighted(to[inside], values[:, inside], n[inside], groups).parts()
+
+    def means(self, group: IntArray, groups: int) -> list[JointMeans | None]:
+        """As `grouped_means`, of the groups that cells belong to.
+
+        Args:
+            group: (K,) the group of each cell, below ``groups``; -1 for none.
+            groups: how many.
+        """
+        return [_mean(part) for part in self._of(group, groups)]
+
+    def contrasts(self, group: IntArray, groups: int) -> list[JointMeans | None]:
+        """As `grouped_contrasts`: each group against the cells of all others."""
+        parts = self._of(group, groups)
+        return [_contrast(part, rest) for part, rest in zip(parts, _others(parts), strict=True)]
 
 
 def _cells(rows: _Rows) -> tuple[IntArray, FloatArray, FloatArray | None]:

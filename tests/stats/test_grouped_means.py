@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdaudit.stats.grouped_means import grouped_contrasts, grouped_means
+from kdaudit.stats.grouped_means import CellSums, grouped_contrasts, grouped_means
 from kdaudit.stats.means import JointMeans, joint_contrast, joint_means
 
 Array = np.ndarray[Any, Any]
@@ -75,6 +75,23 @@ def test_contrasts_of_many_groups_are_those_of_each(design: dict[str, Any]) -> N
         expected = joint_contrast(scores, group=inside, rest=rest, **more)
         alike(one, expected, float(np.abs(scores).max()))
     assert len(found) == GROUPS
+
+
+@given(designs(), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_groups_made_of_cells_are_those_of_the_rows(design: dict[str, Any], seed: int) -> None:
+    cells, scores = design["codes"], np.asarray(design["scores"])
+    group = np.random.default_rng(seed).integers(-1, GROUPS, GROUPS + 2)
+    codes = np.where(cells >= 0, group[cells], -1)
+    sums = CellSums(scores, cells, len(group))
+    scale = float(np.abs(scores).max())
+    for found, expected in (
+        (sums.means(group, GROUPS), grouped_means(scores, codes, GROUPS)),
+        (sums.contrasts(group, GROUPS), grouped_contrasts(scores, codes, GROUPS)),
+    ):
+        assert len(found) == GROUPS
+        for one, other in zip(found, expected, strict=True):
+            alike(one, other, scale)
 
 
 def test_a_rest_that_does_not_vary_has_no_variance_left_by_rounding() -> None:

@@ -84,8 +84,7 @@ def measured(made: Evidence, codes: str = "1234") -> list[Contrast]:
         contrast
         for rate in rates(made)
         if rate.endpoint.code[-1] in codes
-        for crossing in crossings(made)
-        for contrast in contrasts(rate, made, crossing)
+        for contrast in contrasts(rate, made, crossings(made))
     ]
 
 

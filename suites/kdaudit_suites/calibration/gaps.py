@@ -6,10 +6,11 @@ A gap is a mean of single rows, so it is paired, cluster-robust and cheap in any
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence, crossed
-from kdaudit.measure import Score, Scores, ends, mean_finding, mean_findings, not_measured
+from kdaudit.measure import Score, Scores, ends, mean_finding, mean_findings_over, not_measured
 from kdaudit.results import Endpoint, Figure, Finding
 from kdaudit_suites.calibration.answers import (
     Answers,
@@ -42,11 +43,11 @@ def favourable_gaps(evidence: Evidence, subjects: Subjects) -> list[Finding]:
 def _gaps(
     endpoint: Endpoint, evidence: Evidence, scores: Scores, groups: Iterable[tuple[str, ...]]
 ) -> list[Finding]:
-    findings = [mean_finding(endpoint, evidence, scores)]
-    for columns in groups:
-        codes, wheres = crossed(evidence.rows, columns)
-        findings += mean_findings(endpoint, evidence, scores, codes=codes, wheres=wheres)
-    return findings
+    crossings = [crossed(evidence.rows, columns) for columns in groups]
+    return [
+        mean_finding(endpoint, evidence, scores),
+        *chain.from_iterable(mean_findings_over(endpoint, evidence, scores, crossings)),
+    ]
 
 
 def classwise_gaps(evidence: Evidence, subjects: Subjects) -> Figure:

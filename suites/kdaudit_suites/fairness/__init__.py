@@ -111,8 +111,7 @@ class Fairness:
             contrast
             for rate in rates(evidence)
             if evidence.wants(rate.endpoint)
-            for crossing in found
-            for contrast in contrasts(rate, evidence, crossing)
+            for contrast in contrasts(rate, evidence, found)
         ]
         if evidence.asked is not None:
             # Labels say what intervals mean that hold together; no check rests on them.

@@ -1,5 +1,6 @@
 """Group contrasts as findings: a rate in each group minus that in the rest, per subject."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence, crossed
-from kdaudit.measure import contrast_findings, counted, not_measured
+from kdaudit.measure import contrast_findings_over, counted, not_measured
 from kdaudit.results import Finding, Where
 from kdaudit_suites.fairness.scores import Rate
 
@@ -61,26 +62,25 @@ def crossings(evidence: Evidence) -> tuple[Crossing, ...]:
     )
 
 
-def contrasts(rate: Rate, evidence: Evidence, crossing: Crossing) -> list[Contrast]:
-    """Every group of a crossing against all other rows that have a group."""
-    wheres = crossing.wheres
+def contrasts(rate: Rate, evidence: Evidence, crossings: Sequence[Crossing]) -> Iterator[Contrast]:
+    """Every group of every crossing against all other rows that have a group."""
     if rate.absent is not None:
-        findings = [not_measured(rate.endpoint, where, rate.absent) for where in wheres]
+        measured = [
+            [not_measured(rate.endpoint, where, rate.absent) for where in crossing.wheres]
+            for crossing in crossings
+        ]
     else:
-        findings = contrast_findings(
+        measured = contrast_findings_over(
             rate.endpoint,
             evidence,
             rate.scores,
-            codes=crossing.codes,
-            wheres=wheres,
-            counts=rate.counts,
+            [(crossing.codes, crossing.wheres) for crossing in crossings],
+            rate.counts,
         )
-    if rate.of_pair:
-        findings = [_by_definition(finding) for finding in findings]
-    return [
-        Contrast(rate=rate, crossing=crossing, group=group, finding=finding)
-        for group, finding in enumerate(findings)
-    ]
+    for crossing, findings in zip(crossings, measured, strict=True):
+        for group, found in enumerate(findings):
+            finding = _by_definition(found) if rate.of_pair else found
+            yield Contrast(rate=rate, crossing=crossing, group=group, finding=finding)
 
 
 def counted_rows(rate: Rate, crossing: Crossing) -> Ints:
