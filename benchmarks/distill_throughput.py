@@ -28,7 +28,6 @@ from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -249,21 +248,10 @@ def torchdistill(given: Setup, folder: Path) -> float:
 
 def importable(name: str) -> str:
     """Why a tool is not measured; empty where it can be."""
-    own = torch.library.register_fake
-
-    def register(operator: Any, *given: Any, **named: Any) -> Any:
-        # Operators of a torchvision that was built for another PyTorch: none of them is used here.
-        if str(operator).startswith("torchvision::"):
-            return lambda function: function
-        return own(operator, *given, **named)
-
-    torch.library.register_fake = register
     try:
         import_module(name)
     except (ImportError, RuntimeError, OSError) as error:
         return f"{type(error).__name__}: {error}"
-    finally:
-        torch.library.register_fake = own
     return ""
 
 

@@ -28,7 +28,7 @@ from kdaudit.results import Limit, Need, Outcome, Severity, Verdict
 from kdaudit.subjects import Asked, agree, ask
 
 if TYPE_CHECKING:
-    from kdaudit.distill.arms import Run
+    from kdaudit.distill.run import Run
     from kdaudit.distill.task import Task
 
 VALIDATION = Need(kind="predictions", split="validation")

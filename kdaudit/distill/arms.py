@@ -1,11 +1,8 @@
 """Train one arm, or take it from the store where it was trained before."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,71 +13,26 @@ from kdaudit.distill.methods.methods import Setting
 from kdaudit.distill.methods.preset import Preset
 from kdaudit.distill.objectives import STUDENT, Objective
 from kdaudit.distill.recipe import TrainTable
+from kdaudit.distill.run import Run, carried_out
 from kdaudit.distill.targets.feed import feed
 from kdaudit.distill.task import Task
-from kdaudit.distill.training.checkpoint import Checkpoint
-from kdaudit.distill.training.convergence import unconverged
-from kdaudit.distill.training.course import Course
 from kdaudit.distill.training.evaluate import AT_ONCE
 from kdaudit.distill.training.learner import Learner
-from kdaudit.distill.training.metrics import Metrics, closing
-from kdaudit.distill.training.pace import Pace
 from kdaudit.distill.training.participant import Participant
 from kdaudit.distill.training.runtime import Runtime
-from kdaudit.distill.training.sources import TEACHER, Stored
-from kdaudit.distill.training.trackers import trackers
+from kdaudit.distill.training.sources import TEACHER, Source, Stored
 from kdaudit.distill.training.train import (
-    Record,
     Watch,
     draw,
-    finished,
-    train,
-    unrecorded,
     unwatched,
 )
-from kdaudit.evidence.store import Entry, Store, write_atomically
-from kdaudit.governance.environment import COMPUTING, machine, source, versions
+from kdaudit.evidence.store import Store
 from kdaudit.lineage import ArmKind
 from kdaudit.models.code import Code, resolve
 from kdaudit.models.torch import build
 from kdaudit.progress import Progress
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
-    """One trained model.
-
-    Attributes:
-        kind: the recipe itself, or a control.
-        seed: of first weights, order and everything drawn.
-        weights: by name, at the best epoch.
-        parameters: number of weights.
-        formula: the loss.
-        course: how it went.
-        steps_now: steps trained just now; 0 where it was in the store.
-        environment: hardware, versions and source when its training began.
-        runtime: device, precision and processes.
-        earlier: the generations it comes from, the first of them first.
-    """
-
-    kind: ArmKind
-    seed: int
-    weights: Mapping[str, Tensor]
-    parameters: int
-    formula: str
-    course: Course
-    steps_now: int
-    environment: Mapping[str, Mapping[str, str]]
-    runtime: Runtime
-    earlier: tuple["Run", ...] = ()
-
-    @property
-    def unconverged(self) -> str:
-        """Why it is not taken to have converged; empty where it is."""
-        losses = [point.validation["loss"] for point in self.course.curve]
-        return unconverged(losses, self.course.best_epoch)
 
 
 def run(
@@ -119,14 +71,8 @@ def run(
         teachers=bool(_watched(task, preset)),
         runtime=runtime.facts,
     )
-    entry = store.entry("arms", key)
-    with runtime.main_first():
-        environment = environment_of(entry, task.base)
-    checkpoint = Checkpoint(entry.folder / "checkpoint.safetensors")
-    trained = finished(checkpoint)
-    if trained is None:
-        name = f"{kind}, seed {seed}"
-        name += f", generation {task.generation}" if task.generation else ""
+
+    def prepare() -> tuple[list[Learner], Source]:
         stored = Stored(
             rows=rows(kind, seed, task.transfer), batch_size=options.batch_size, seed=seed
         )
@@ -138,48 +84,24 @@ def run(
             augmented=task.augmented,
             teacher=None if TEACHER in learning else task.live.get(TEACHER),
         )
-        with recorded(options, f"{entry.digest[:8]} {name}", entry, runtime) as record:
-            trained = train(
-                _learners(task, preset, module),
-                preset.terms,
-                order,
-                task.validation,
-                epochs=options.epochs,
-                patience=options.patience,
-                seed=seed,
-                name=name,
-                checkpoint=checkpoint,
-                advance=progress(name, options.epochs * len(order)),
-                pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
-                runtime=runtime,
-                watch=watch,
-                record=record,
-            )
-    else:
-        for point in trained.course.curve:
-            watch(point)
-    return Run(
+        return _learners(task, preset, module), order
+
+    return carried_out(
+        store.entry("arms", key),
+        prepare,
         kind=kind,
         seed=seed,
-        weights=trained.weights,
-        parameters=sum(p.numel() for p in module.parameters()),
+        generation=task.generation,
+        module=module,
+        terms=preset.terms,
         formula=preset.formula,
-        course=trained.course,
-        steps_now=trained.steps_now,
-        environment=environment,
+        validation=task.validation,
+        options=options,
         runtime=runtime,
+        base=task.base,
+        progress=progress,
+        watch=watch,
     )
-
-
-@contextmanager
-def recorded(options: TrainTable, name: str, entry: Entry, runtime: Runtime) -> Iterator[Record]:
-    """Where every epoch is written down; the main process writes for all."""
-    if not runtime.main:
-        yield unrecorded
-        return
-    said = options.model_dump(exclude={"trackers"}, exclude_none=True)
-    with closing(trackers(options.trackers, name, entry.folder, said)) as told:
-        yield Metrics(entry.folder, told)
 
 
 def answers(task: Task, found: Run, inputs: Tensor) -> Tensor:
@@ -269,18 +191,3 @@ def _watched(task: Task, preset: Preset) -> list[Participant]:
     names = {name for term in preset.terms for name in term.watches}
     names -= {one.name for one in preset.learners}
     return [teacher for name, teacher in task.live.items() if name in names]
-
-
-def environment_of(entry: Entry, folder: Path) -> Mapping[str, Mapping[str, str]]:
-    """Hardware, versions and source, as they were when the training of an entry began."""
-    path = entry.folder / "environment.json"
-    if not path.exists():
-        hardware = {name: fact for name, fact in machine().items() if name != "load"}
-        said = {
-            "hardware": hardware,
-            "versions": versions((*COMPUTING, "torch", "safetensors")),
-            "source": source(folder),
-        }
-        write_atomically(path, json.dumps(said, indent=1, sort_keys=True).encode())
-    found: dict[str, dict[str, str]] = json.loads(path.read_bytes())
-    return found

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from kdaudit.distill.arms import Run, answers
+from kdaudit.distill.arms import answers
+from kdaudit.distill.run import Run
 from kdaudit.distill.task import Task
 from kdaudit.lineage import ArmKind, Claim, Comparison
 from kdaudit.stats.paired_seeds import crossed_mean

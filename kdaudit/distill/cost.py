@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kdaudit.distill.arms import Run
+from kdaudit.distill.run import Run
 from kdaudit.lineage import Cost
 
 FLOPS_BY = (

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 
-from kdaudit.distill.arms import Run
 from kdaudit.distill.compare import comparisons
 from kdaudit.distill.cost import cost
+from kdaudit.distill.run import Run
 from kdaudit.distill.task import Task
 from kdaudit.lineage import Arm, ArmKind, Lineage, Searched
 from kdaudit.models.folder import lineage_file, torch_files, weights_file

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from kdaudit.distill import arms
-from kdaudit.distill.arms import Run, answers
+from kdaudit.distill.arms import answers
 from kdaudit.distill.methods.setting import PAST
+from kdaudit.distill.run import Run
 from kdaudit.distill.task import Task
 from kdaudit.distill.training.sources import Batch
 from kdaudit.distill.training.train import Watch, unwatched

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from kdaudit.distill.arms import OPTIMISERS, Run, environment_of, recorded
+from kdaudit.distill.arms import OPTIMISERS
 from kdaudit.distill.language.begin import begin
 from kdaudit.distill.language.causal import Asked, Causal
 from kdaudit.distill.language.pairs import pairs
@@ -15,12 +15,12 @@ from kdaudit.distill.language.task import LanguageTask
 from kdaudit.distill.language.terms import Preference, Tokens
 from kdaudit.distill.objectives import STUDENT, Objective
 from kdaudit.distill.objectives.divergence import Divergence
-from kdaudit.distill.training.checkpoint import Checkpoint, tensor_digest
+from kdaudit.distill.run import Run, carried_out
+from kdaudit.distill.training.checkpoint import tensor_digest
 from kdaudit.distill.training.learner import Learner
-from kdaudit.distill.training.pace import Pace
 from kdaudit.distill.training.runtime import Runtime
 from kdaudit.distill.training.sources import Source, Stored
-from kdaudit.distill.training.train import draw, finished, train
+from kdaudit.distill.training.train import draw
 from kdaudit.evidence.store import Store
 from kdaudit.lineage import ArmKind
 from kdaudit.models.pretrained import versions
@@ -49,42 +49,27 @@ def run(task: LanguageTask, kind: ArmKind, seed: int, *, store: Store, progress:
     terms = _terms(task, kind, student)
     runtime = Runtime(precision=options.precision, accumulate=options.accumulate)
     entry = store.entry("language-arms", _key(task, kind, seed, terms, module, runtime))
-    with runtime.main_first():
-        said = environment_of(entry, task.base)
-    checkpoint = Checkpoint(entry.folder / "checkpoint.safetensors")
-    trained = finished(checkpoint)
-    if trained is None:
-        name = f"{kind}, seed {seed}"
-        source = _source(task, kind, seed, student)
+
+    def prepare() -> tuple[list[Learner], Source]:
         optimiser = OPTIMISERS[options.optimiser](
             module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
-        with recorded(options, f"{entry.digest[:8]} {name}", entry, runtime) as record:
-            trained = train(
-                [Learner(name=STUDENT, module=module, optimiser=optimiser)],
-                terms,
-                source,
-                task.validation,
-                epochs=options.epochs,
-                patience=options.patience,
-                seed=seed,
-                name=name,
-                checkpoint=checkpoint,
-                advance=progress(name, options.epochs * len(source)),
-                pace=Pace(schedule=options.schedule, warmup=options.warmup, clip=options.clip),
-                runtime=runtime,
-                record=record,
-            )
-    return Run(
+        learner = Learner(name=STUDENT, module=module, optimiser=optimiser)
+        return [learner], _source(task, kind, seed, student)
+
+    return carried_out(
+        entry,
+        prepare,
         kind=kind,
         seed=seed,
-        weights=trained.weights,
-        parameters=sum(p.numel() for p in module.parameters()),
+        module=module,
+        terms=terms,
         formula=" + ".join(term.formula for term in terms),
-        course=trained.course,
-        steps_now=trained.steps_now,
-        environment=said,
+        validation=task.validation,
+        options=options,
         runtime=runtime,
+        base=task.base,
+        progress=progress,
     )
 
 

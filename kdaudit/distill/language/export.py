@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kdaudit.distill.arms import Run
 from kdaudit.distill.compare import compare
 from kdaudit.distill.cost import cost
 from kdaudit.distill.export import arm, chosen
@@ -19,6 +18,7 @@ from kdaudit.distill.language.task import LanguageTask
 from kdaudit.distill.language.terms import log_probs
 from kdaudit.distill.language.tokenizer import OWN
 from kdaudit.distill.objectives.chunked import CHUNK
+from kdaudit.distill.run import Run
 from kdaudit.lineage import ArmKind, Comparison, Cost, Lineage
 from kdaudit.models.folder import lineage_file, weights_file
 

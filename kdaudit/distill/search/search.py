@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from kdaudit.data.audit_file import read_audit_file, read_toml
 from kdaudit.data.dataset import Dataset, withheld
-from kdaudit.distill.arms import Run, answers
+from kdaudit.distill.arms import answers
 from kdaudit.distill.generations import run
 from kdaudit.distill.recipe import Recipe, read_recipe
+from kdaudit.distill.run import Run
 from kdaudit.distill.search.space import Space, at, grid, shown, space_of
 from kdaudit.distill.search.study import (
     FINISHED,
