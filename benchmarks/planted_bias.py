@@ -301,7 +301,6 @@ class Counts:
     found: dict[tuple[str, str], int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
     contradicted: int = 0
-    said_of_small: int = 0
 
 
 def run(world: World, seeds: range, names: tuple[str, ...] = tuple(EXPECTED)) -> Counts:

@@ -13,7 +13,7 @@ from kdaudit.data.variants import which_changed
 from kdaudit.declared import crosses
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.benchmarks import Benchmarks
+from kdaudit.evidence.benchmark_tasks import Benchmarks
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.labels import unlabelled
 from kdaudit.evidence.view import GENERATIONS, PREDICTIONS, Evidence, Kind, Rows, Scale, Trio

@@ -14,7 +14,7 @@ from kdaudit.data.dataset import Dataset, load
 from kdaudit.errors import DataError, ExitCode, KdauditError
 from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
-from kdaudit.libraries import import_ahead
+from kdaudit.import_ahead import import_ahead
 from kdaudit.lineage import Lineage
 from kdaudit.lm_eval_runs import with_runs
 from kdaudit.lock.promise import held_to

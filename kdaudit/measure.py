@@ -38,6 +38,11 @@ FEWEST_CLUSTERS = 8
 NO_ROWS = "no rows"
 
 
+def too_few(effective: float) -> bool:
+    """Whether effective units are fewer than `FEWEST_CLUSTERS`; eight equal ones are not."""
+    return effective < FEWEST_CLUSTERS - 1e-9  # however their number was rounded
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Score:
     """One subject's additive score on N rows.
@@ -345,10 +350,10 @@ def _group_means(groups: _Groups, present: list[Score]) -> list[Basis]:
     rows, codes, better = groups.evidence.rows, groups.codes, groups.endpoint.better
     size = len(groups.wheres)
     filled = [_filled(score, better, student=index == 0) for index, score in enumerate(present)]
-    some = groups.totals() > 0
+    n = groups.totals()
+    some = n > 0
     exact = some & _independent(rows, codes, size) & _binary(filled)
     found: list[Basis] = [NotMeasured(NO_ROWS, 0)] * size
-    n = groups.totals()
     if exact.any():
         tables = _tables(filled, codes, size)
         for group in np.flatnonzero(exact):
@@ -609,8 +614,7 @@ def _means(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means 
     if joint is None:
         return NotMeasured(f"fewer than two {what}; a spread needs two at least")
     unequal = rows.weight is not None or rows.cluster is not None
-    # Rounding must not make eight equal clusters fewer.
-    if unequal and joint.effective < FEWEST_CLUSTERS - 1e-9:
+    if unequal and too_few(joint.effective):
         return NotMeasured(_too_few(joint, what))
     if joint.df < 1:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")

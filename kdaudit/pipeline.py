@@ -10,7 +10,7 @@ import numpy as np
 
 from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
-from kdaudit.benchmarks import compare
+from kdaudit.compared_runs import compare
 from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.data.dataset import Dataset

@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.claims",
         "kdaudit.errors",
         "kdaudit.estimate",
-        "kdaudit.evidence.benchmarks",
+        "kdaudit.evidence.benchmark_tasks",
         "kdaudit.evidence.kinds",
         "kdaudit.evidence.noise",
         "kdaudit.evidence.view",

@@ -30,7 +30,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from workbench import METHOD, Bench, Floats, Images, Ints, Mean, as_columns, columns, small_images
+from workbench import (
+    METHOD,
+    Bench,
+    Floats,
+    Images,
+    Ints,
+    Mean,
+    as_columns,
+    columns,
+    small_images,
+    verdict,
+)
 
 from kdaudit.models.torch import TorchModel
 
@@ -176,12 +187,7 @@ def main() -> int:
         right = read_digits(bench, small_images(), range(chosen.seeds), epochs=12)
     failed = missed(right)
     print(report(right))
-    print(
-        "\n".join(
-            ["", *(f"MISSED {one}" for one in failed)] if failed else ["", "every bar is met"]
-        )
-    )
-    return int(bool(failed))
+    return verdict(failed)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
-from workbench import METHOD, Bench, Floats, Images, Ints, Mean, mnist, small_images
+from workbench import METHOD, Bench, Floats, Images, Ints, Mean, mnist, small_images, verdict
 
 import kdaudit
 from kdaudit.distill.compare import said
@@ -266,12 +266,7 @@ def main() -> int:
         found = distilled(Bench(chosen.work or Path(temporary)), images, seeds)
     failed = missed(found)
     print(report("MNIST's 10,000 test images" if large else "scikit-learn's digits", found))
-    print(
-        "\n".join(
-            ["", *(f"MISSED {one}" for one in failed or [])] if failed else ["", "every bar is met"]
-        )
-    )
-    return int(bool(failed))
+    return verdict(failed or [])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from workbench import LEVEL, METHOD, Bench, Floats, Images, Ints, Mean, mnist, small_images
+from workbench import LEVEL, METHOD, Bench, Floats, Images, Ints, Mean, mnist, small_images, verdict
 
 from kdaudit.stats.proportions import clopper_pearson
 
@@ -319,12 +319,7 @@ def main() -> int:
         lines = students(Bench(chosen.work or Path(temporary)), images, size)
     failed = missed(lines)
     print(report("MNIST's 10,000 test images" if large else "scikit-learn's digits", lines))
-    print(
-        "\n".join(
-            ["", *(f"MISSED {one}" for one in failed)] if failed else ["", "every bar is met"]
-        )
-    )
-    return int(bool(failed))
+    return verdict(failed)
 
 
 if __name__ == "__main__":

@@ -189,3 +189,13 @@ class Mean:
         """The mean and its interval, in hundredths or another unit."""
         value, low, high = (format(x / unit, spec) for x in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
+
+
+def verdict(failed: Sequence[str]) -> int:
+    """Print which bars were missed; the exit code."""
+    print(
+        "\n".join(
+            ["", *(f"MISSED {one}" for one in failed)] if failed else ["", "every bar is met"]
+        )
+    )
+    return int(bool(failed))

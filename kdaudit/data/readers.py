@@ -150,7 +150,7 @@ def _run(source: str, base: Path) -> Source:
             f"{source} names no folder: give one with logs of {tool}, or tasks to run under "
             "[lm_eval], which `kdaudit run` and `kdaudit audit` carry out"
         )
-    logs = (read_lm_eval if tool == "lm-eval" else read_inspect)(folder, base)
+    logs = {"lm-eval": read_lm_eval, "inspect": read_inspect}[tool](folder, base)
     return Source(name=source, table=logs.table(), sha256=logs.sha256)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.benchmarks import Benchmarks
+from kdaudit.evidence.benchmark_tasks import Benchmarks
 from kdaudit.evidence.kinds import (
     Bools,
     Floats,

@@ -16,14 +16,12 @@ class Corrected:
         mean: (S,) the corrected means.
         covariance: (S, S) of those means.
         weight: of the machine's grades, in [0, 1]; 0 leaves people's labels alone.
-        labelled: n, rows that people labelled.
         n: all rows, n + N.
     """
 
     mean: FloatArray
     covariance: FloatArray
     weight: float
-    labelled: int
     n: int
 
 
@@ -77,7 +75,6 @@ def prediction_powered(
         mean=tuned * u.mean(axis=1) + missed.mean(axis=1),
         covariance=tuned**2 * _covariance(u) / more + _covariance(missed) / n,
         weight=tuned,
-        labelled=n,
         n=n + more,
     )
 

@@ -12,8 +12,6 @@ OUTCOMES = {
     Outcome.ERROR: "ERROR",
 }
 
-# What stops a release is read first.
-
 COUNTED = {
     Outcome.PASS: "passed",
     Outcome.FAIL: "failed",
@@ -23,8 +21,6 @@ COUNTED = {
 }
 
 SEVERITIES = {Severity.BLOCK: "blocks", Severity.WARN: "warns", Severity.INFO: "informs"}
-
-NOT_PROVIDED = "NOT PROVIDED"
 
 
 @dataclass(frozen=True, slots=True)

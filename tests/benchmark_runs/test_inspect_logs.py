@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kdaudit.benchmarks import compare
+from kdaudit.compared_runs import compare
 from kdaudit.data.audit_file import DataTable
 from kdaudit.data.inspect_logs import read_inspect
 from kdaudit.data.readers import read

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kdaudit.basis import Subject
-from kdaudit.benchmarks import compare
+from kdaudit.compared_runs import compare
 from kdaudit.data.audit_file import DataTable
 from kdaudit.models.benchmark_run import LmEvalRun
 from kdaudit.models.open import Opened

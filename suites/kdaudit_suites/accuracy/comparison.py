@@ -9,7 +9,7 @@ from kdaudit.claims import Claim, claim_share
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import FEWEST_CLUSTERS, Score, Scores, mean_finding
+from kdaudit.measure import FEWEST_CLUSTERS, Score, Scores, mean_finding, too_few
 from kdaudit.results import Better, Endpoint, Figure, Finding
 from kdaudit.stats.chance_agreement import chance_agreement
 from kdaudit.stats.delta import delta_interval, fieller_interval
@@ -203,7 +203,7 @@ def _mean(evidence: Evidence, hits: Bools, rows: Bools | None = None) -> Measure
 def _joint(evidence: Evidence, series: list[Floats]) -> JointMeans | None:
     rows = evidence.rows
     joint = joint_means(np.stack(series), clusters=rows.cluster, weights=rows.weight)
-    return None if joint is None or joint.effective < FEWEST_CLUSTERS - 1e-9 else joint
+    return None if joint is None or too_few(joint.effective) else joint
 
 
 def _share(claim: Claim | NotMeasured) -> Measurement:

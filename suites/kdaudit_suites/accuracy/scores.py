@@ -13,7 +13,7 @@ import numpy as np
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.benchmarks import Benchmarks, GroupMean
+from kdaudit.evidence.benchmark_tasks import Benchmarks, GroupMean
 from kdaudit.evidence.kinds import Bools, Floats, RowScores
 from kdaudit.evidence.view import SCORES, Evidence, Rows
 from kdaudit.measure import Score, absence, ends, mean_finding, mean_findings, not_measured
@@ -57,7 +57,7 @@ def task_scores(endpoint: Endpoint, evidence: Evidence) -> list[Finding]:
             wheres=[_where("task", task, name) for task in tasks],
         )
         findings += [
-            _group(one, evidence, benchmarks, group)
+            _group(one, evidence, scores, benchmarks, group)
             for group in benchmarks.groups
             if group.metric == name
         ]
@@ -135,7 +135,11 @@ def _where(key: str, name: str, metric: str) -> Where:
 
 
 def _group(
-    endpoint: Endpoint, evidence: Evidence, benchmarks: Benchmarks, group: GroupMean
+    endpoint: Endpoint,
+    evidence: Evidence,
+    scores: dict[Subject, Score | NotMeasured],
+    benchmarks: Benchmarks,
+    group: GroupMean,
 ) -> Finding:
     inside = np.array([*(task in group.tasks for task in benchmarks.tasks), False])
     rows = inside[benchmarks.task]
@@ -150,7 +154,7 @@ def _group(
     return mean_finding(
         endpoint,
         evidence,
-        _scores(evidence, group.metric),
+        scores,
         where=_where("group", group.group, group.metric),
         rows=rows,
         note=f"{what}, as {benchmarks.tool} weighs this group",

@@ -11,7 +11,7 @@ from kdaudit.basis import Subject
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Floats, Ints
 from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.measure import FEWEST_CLUSTERS, absence, not_measured
+from kdaudit.measure import FEWEST_CLUSTERS, absence, not_measured, too_few
 from kdaudit.results import Endpoint, Finding, Fixed
 from kdaudit.stats.bootstrap import block_bootstrap, blocks, percentile_bootstrap_interval
 from kdaudit.stats.calibration_error import (
@@ -90,7 +90,7 @@ def _why_not(claims: Mapping[Subject, Claims | NotMeasured], rows: Rows, bins: i
 
 def _too_few(units: Design) -> str | None:
     effective, clusters = float(units.effective[0]), int(units.units[0])
-    if effective >= FEWEST_CLUSTERS - 1e-9:  # rounding must not make eight equal ones fewer
+    if not too_few(effective):
         return None
     alike = "" if clusters < FEWEST_CLUSTERS else f" that say as much as {effective:.1f} equal ones"
     return f"{clusters} clusters{alike}; at least {FEWEST_CLUSTERS} are needed for an interval"

@@ -20,7 +20,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import FEWEST_CLUSTERS, Scores, finding_of, not_measured
+from kdaudit.measure import FEWEST_CLUSTERS, Scores, finding_of, not_measured, too_few
 from kdaudit.results import Endpoint, Finding, Means
 from kdaudit.stats.clusters import correction, degrees_of_freedom
 from kdaudit_suites.fairness.contrasts import Crossing
@@ -44,7 +44,7 @@ def ratio_basis(
     if fewer < 2:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
     unequal = clustered or bool((sums.effective[sides] < sums.clusters[sides] - 1e-9).any())
-    if unequal and effective < FEWEST_CLUSTERS - 1e-9:
+    if unequal and too_few(effective):
         return NotMeasured(
             f"{fewer} {what} that say as much as {effective:.1f} equal ones; at least "
             f"{FEWEST_CLUSTERS} are needed for an interval"

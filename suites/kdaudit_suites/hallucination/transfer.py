@@ -17,12 +17,13 @@ from kdaudit.measure import (
     mean_finding,
     not_measured,
     share_of_rows,
+    too_few,
 )
 from kdaudit.results import Better, Endpoint, Figure, Finding, Table
 from kdaudit.stats.association import Measured, kappa, phi, relative_risk
 from kdaudit.stats.f_score import f_score
 from kdaudit.stats.holm import holm
-from kdaudit.stats.interval import tail
+from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.means import JointMeans, joint_means
 from kdaudit.stats.paired_table import mcnemar_exact
 from kdaudit_suites.hallucination.copied import Copied
@@ -215,7 +216,7 @@ def _attempts(evidence: Evidence, answerable: Bools, grades: Mapping[str, Ints])
 def _by_delta(
     joint: JointMeans | None, of: Callable[..., Measured | None], level: float
 ) -> Measurement:
-    if joint is None or joint.effective < FEWEST_CLUSTERS - 1e-9:
+    if joint is None or too_few(joint.effective):
         return NotMeasured(f"fewer than {FEWEST_CLUSTERS} independent units")
     found = of(*(float(x) for x in joint.mean), joint.covariance, joint.df, level)
     if found is None:
@@ -280,15 +281,16 @@ def _same(evidence: Evidence, copy: Copied) -> Named:
         yield name, NotMeasured("they never both hallucinate")
         return
     yield name, _mean(evidence, copy.same, copy.both)
+    reach = normal_quantile(tail(evidence.level)) * chance.sd
     yield (
         "same wrong content by chance, within question types",
         Estimate(
             value=chance.expected / chance.n,
-            low=max(0.0, (chance.expected - 2 * chance.sd) / chance.n),
-            high=min(1.0, (chance.expected + 2 * chance.sd) / chance.n),
+            low=max(0.0, (chance.expected - reach) / chance.n),
+            high=min(1.0, (chance.expected + reach) / chance.n),
             n=chance.n,
             level=evidence.level,
-            method="two standard deviations of deals at random",
+            method="range of deals at random, rows counted",
         ),
     )
 

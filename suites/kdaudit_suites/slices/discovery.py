@@ -19,7 +19,7 @@ from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, Measurement
 from kdaudit.evidence.kinds import Bools, Ints
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.measure import FEWEST_CLUSTERS, Scores, ends, mean_finding
+from kdaudit.measure import Scores, ends, mean_finding, too_few
 from kdaudit.results import Endpoint, Figure, Finding, Where, address
 from kdaudit.stats import linear
 from kdaudit.stats.holm import holm
@@ -169,7 +169,7 @@ def _beyond(harm: Harm, inside: Bools, rest: Bools, alpha: float) -> linear.Comb
         harm.change[None, :], group=inside, rest=rest, clusters=harm.cluster, weights=harm.weight
     )
     unequal = harm.cluster is not None or harm.weight is not None
-    if joint is None or joint.df < 1 or (unequal and joint.effective < FEWEST_CLUSTERS - 1e-9):
+    if joint is None or joint.df < 1 or (unequal and too_few(joint.effective)):
         return None
     return linear.combine(
         joint.mean,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Rows
-from kdaudit.measure import FEWEST_CLUSTERS, Score, Scores
+from kdaudit.measure import Score, Scores, too_few
 from kdaudit.stats.clusters import correction, design
 
 Signs = npt.NDArray[np.int8]
@@ -80,7 +80,7 @@ class Harm:
         mass = np.bincount(members, weight)
         shares = design(mass)
         units, largest = float(shares.effective[0]), float(shares.largest[0])
-        if units < FEWEST_CLUSTERS - 1e-9:
+        if too_few(units):
             return None
         total = float(mass.sum())
         change = np.bincount(members, weight * self.change[rows])

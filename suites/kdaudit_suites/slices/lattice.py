@@ -14,7 +14,6 @@ import numpy as np
 from kdaudit.evidence.kinds import Floats, Ints
 from kdaudit_suites.slices.harm import Harm, Signs
 
-DEPTH = 3
 WIDEST = 12  # columns that are crossed three at a time; of more, those that show most
 FEWEST = 30  # rows of the searched half
 SMALLEST = 3e-4  # or this share of them, whichever is more

@@ -7,7 +7,7 @@ import numpy as np
 
 from kdaudit.evidence.kinds import Floats, Ints
 from kdaudit.evidence.view import Streams
-from kdaudit.measure import FEWEST_CLUSTERS
+from kdaudit.measure import too_few
 from kdaudit.results import Endpoint, Figure, Where
 from kdaudit.stats import linear, max_t
 from kdaudit.stats.bootstrap import blocks
@@ -116,8 +116,11 @@ def _slices(harm: Harm, groups: Groups, z: float) -> Iterator[_Mean | str]:
             [harm.change], codes, size, clusters=harm.cluster, weights=harm.weight
         )
         for n, one in zip(rows, found, strict=True):
-            fewest = FEWEST_CLUSTERS - 1e-9 if unequal else 2
-            if one is None or n < FEWEST or one.effective < fewest:
+            if (
+                one is None
+                or n < FEWEST
+                or (too_few(one.effective) if unequal else one.effective < 2)
+            ):
                 yield TOO_SMALL if n else NO_ROWS
                 continue
             mean = linear.combine(

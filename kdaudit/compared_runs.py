@@ -16,7 +16,7 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import DataTable, ScoreTable
 from kdaudit.data.benchmark_logs import BenchmarkLogs, Better, Reported, TaskLog
 from kdaudit.errors import DataError, examples, unknown
-from kdaudit.evidence.benchmarks import Benchmarks, GroupMean, Named
+from kdaudit.evidence.benchmark_tasks import Benchmarks, GroupMean, Named
 from kdaudit.models.benchmark_run import BenchmarkRun
 from kdaudit.models.open import Opened
 
@@ -43,9 +43,10 @@ class Compared:
 
     def on(self, ids: npt.NDArray[np.object_]) -> Benchmarks:
         """What suites are told, on rows of these ids."""
-        tasks = tuple(sorted({task for logs in self.logs.values() for task in logs.tasks}))
+        tasks = _tasks(self.logs)
+        place = {task: number for number, task in enumerate(tasks)}
         number = {
-            row: tasks.index(log.task)
+            row: place[log.task]
             for logs in self.logs.values()
             for log in logs.tasks.values()
             for row in log.ids
@@ -101,7 +102,7 @@ def compare(opened: Mapping[Subject, Opened], data: DataTable) -> Compared | Non
 def _refuse_fewer_than_half(
     logs: Mapping[Subject, BenchmarkLogs], names: Mapping[Subject, str]
 ) -> None:
-    for task in sorted({task for one in logs.values() for task in one.tasks}):
+    for task in _tasks(logs):
         rows = {
             role: set(one.tasks[task].ids) if task in one.tasks else set()
             for role, one in logs.items()
@@ -224,7 +225,7 @@ def _scales(
             raise DataError(f"[data.scores]: {unknown('metric', name, metrics)}")
     for metric in sorted(metrics):
         tasks = set()
-        for task in sorted({task for one in logs.values() for task in one.tasks}):
+        for task in _tasks(logs):
             found = {role: one.tasks[task] for role, one in logs.items() if task in one.tasks}
             if not any(metric in _metrics(log) for log in found.values()):
                 continue
@@ -325,3 +326,8 @@ def _weighing(logs: BenchmarkLogs, group: str, metric: str, tasks: list[str]) ->
     rows = np.array([len(logs.tasks[task]) for task in tasks])
     ways = {"rows": float((means * rows).sum() / rows.sum()), "tasks": float(means.mean())}
     return {way for way, value in ways.items() if _near(value, said.value)}
+
+
+def _tasks(logs: Mapping[Subject, BenchmarkLogs]) -> tuple[str, ...]:
+    """Every task of any run, sorted."""
+    return tuple(sorted({task for one in logs.values() for task in one.tasks}))
