@@ -58,7 +58,7 @@ def _read(source: str, base: Path) -> dict[str, Any]:
     try:
         found: Any = load_from_disk(str(base / name)) if local else load_dataset(name)
     except Exception as error:  # no network, no such name, a damaged folder: in many classes
-        said = str(error).splitlines()[0][:200] or type(error).__name__
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise DataError(
             f"{source}: the folder cannot be read: {said}; data_set.save_to_disk(...) writes one"
             if local

@@ -35,10 +35,17 @@ def _is_not_the_first(name: str) -> str:
     return name
 
 
+def _differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must differ, got {list(seeds)}")
+    return seeds
+
+
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
     BeforeValidator(_counted, json_schema_input_type=int | list[int]),
     Field(min_length=1),
+    AfterValidator(_differ),
 ]
 
 
@@ -168,8 +175,6 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, got {list(self.seeds)}")
         if self.controls is not None and not self.objectives.controls:
             raise ValueError(
                 "[controls] show what is learnt besides labels, and this recipe learns no more: "

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.code import Code, resolve
 from kdaudit.models.inputs import select
-from kdaudit.models.open import open_model
+from kdaudit.models.open import Opened, open_model
 from kdaudit.models.torch import Encoder
 from kdaudit.progress import Progress
 
@@ -104,11 +105,16 @@ def prepare(
     subject = teaching(recipe, audit, path.parent)
     asked = subject or audit.teacher
     augment = recipe.student.augment
+
+    @cache  # opening reads and checks every file of a folder
+    def opening() -> Opened:
+        return open_model("teacher", made(asked, path.parent), path.parent)
+
     beginning = begin(
         recipe.student,
         base=base,
         transfer=frames["transfer"],
-        teacher=lambda: open_model("teacher", made(asked, path.parent), path.parent),
+        teacher=opening,
         rename=asked.rename,
         taught=subject is not None,
     )
@@ -120,7 +126,7 @@ def prepare(
     teacher = participant = opened = None
     shown: Mapping[Split, torch.Tensor] = {}
     if subject is not None:
-        opened = open_model("teacher", made(subject, path.parent), path.parent)
+        opened = opening()
         teacher = described(opened)
         answers = asking.ask(opened, "the teacher", subject.rename)
         if recipe.objectives.live:

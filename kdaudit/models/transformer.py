@@ -20,6 +20,7 @@ import pandas as pd
 from kdaudit.data.columns import as_text
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Columns
+from kdaudit.models.code import said
 
 if TYPE_CHECKING:
     import torch
@@ -92,8 +93,8 @@ def configuration(config: Mapping[str, Any]) -> Any:
     try:
         made = AutoConfig.for_model(str(kind), **values)
     except Exception as error:  # each architecture checks its values in its own way
-        said = str(error).splitlines()[0][:200] or type(error).__name__
-        raise ModelError(f"config with model_type = {kind!r} cannot be used: {said}") from error
+        line = said(error)[:200]
+        raise ModelError(f"config with model_type = {kind!r} cannot be used: {line}") from error
     if made.pad_token_id is None:
         raise ModelError(f"config of {kind} has no pad_token_id: say which token is padding")
     return made

@@ -13,8 +13,8 @@ from kdaudit.distill.language.recipe import LanguageRecipe
 from kdaudit.distill.language.sources import Budget, OnPolicy, WithPairs
 from kdaudit.distill.language.task import LanguageTask
 from kdaudit.distill.language.terms import Preference, Tokens
+from kdaudit.distill.methods.soft_terms import divergence
 from kdaudit.distill.objectives import STUDENT, Objective
-from kdaudit.distill.objectives.divergence import Divergence
 from kdaudit.distill.run import Run, carried_out
 from kdaudit.distill.training.checkpoint import tensor_digest
 from kdaudit.distill.training.learner import Learner
@@ -84,18 +84,12 @@ def _terms(task: LanguageTask, kind: ArmKind, student: Asked) -> list[Objective]
     table, preference = task.recipe.objectives.tokens, task.recipe.objectives.preference
     if kind == "hard":
         return [Tokens(student, hard_weight=1.0)]
-    divergence = Divergence(
-        kind=table.divergence,
-        temperature=table.temperature,
-        beta=table.beta,
-        t_squared=table.t_squared,
-    )
     terms: list[Objective] = [
         Tokens(
             student,
             hard_weight=table.hard_weight,
             answers=task.answers,
-            divergence=divergence,
+            divergence=divergence(table),
             soft_weight=table.soft_weight,
         )
     ]

@@ -1,6 +1,5 @@
 """Causal language models to begin with: from a folder, cut to some layers, or drawn."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,9 @@ from torch import nn
 
 from kdaudit.distill.language.recipe import CausalStudentTable
 from kdaudit.distill.language.tokenizer import Tokenizer
+from kdaudit.distill.transformers.layer_cut import cut as renumbered
 from kdaudit.errors import ConfigError, ModelError
+from kdaudit.models.code import said
 from kdaudit.models.pretrained import Pretrained, quiet
 
 
@@ -60,8 +61,6 @@ def cut(model: Any, layers: Sequence[int], name: str) -> Any:
     Raises:
         ConfigError: for a layer that is not there.
     """
-    from transformers import AutoModelForCausalLM
-
     count = int(model.config.num_hidden_layers)
     strange = [layer for layer in layers if layer >= count]
     if strange:
@@ -83,26 +82,17 @@ def cut(model: Any, layers: Sequence[int], name: str) -> Any:
         config.layer_types = [kinds[layer] for layer in layers]
     try:
         with quiet():
-            smaller: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+            smaller = _made(config)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ModelError(
             f"{name} cannot be made with {len(layers)} of its {count} layers: {error}"
         ) from error
-    place = {old: new for new, old in enumerate(layers)}
-    inside = re.compile(re.escape(stacks[0]) + r"\.(\d+)\.(.*)")
-    kept = {}
-    for key, tensor in model.state_dict().items():
-        found = inside.fullmatch(key)
-        if found is None:
-            kept[key] = tensor
-        elif int(found[1]) in place:
-            kept[f"{stacks[0]}.{place[int(found[1])]}.{found[2]}"] = tensor
-    smaller.load_state_dict(kept)
+    smaller.load_state_dict(renumbered(model.state_dict(), f"{stacks[0]}.", layers))
     return smaller.eval()
 
 
 def _drawn(config: dict[str, Any], tokenizer: Tokenizer) -> Any:
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     if "model_type" not in config:
         raise ConfigError('config under [student] needs model_type, e.g. "llama"')
@@ -111,10 +101,16 @@ def _drawn(config: dict[str, Any], tokenizer: Tokenizer) -> Any:
     try:
         with quiet():
             made = AutoConfig.for_model(config.pop("model_type"), **{**usual, **config})
-            model: Any = AutoModelForCausalLM.from_config(made)  # type: ignore[no-untyped-call]
-            return model.eval()
+            return _made(made).eval()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        line = str(error).splitlines()[0][:300]
         raise ModelError(
-            f"config under [student] makes no causal language model: {line}"
+            f"config under [student] makes no causal language model: {said(error)[:300]}"
         ) from error
+
+
+def _made(config: Any) -> Any:
+    """A model with drawn weights."""
+    from transformers import AutoModelForCausalLM
+
+    kind: Any = AutoModelForCausalLM
+    return kind.from_config(config)

@@ -1,5 +1,7 @@
 """A causal language model as what the loss needs: hidden states and a head, no logits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from kdaudit.distill.objectives.chunked import Head
 from kdaudit.distill.recipe import Precision
 from kdaudit.errors import ModelError
+from kdaudit.models.code import said
 
 RESIDUE = 0.01  # of what a document before changes: what it may still change where kept apart
 
@@ -71,17 +74,13 @@ class Causal(nn.Module):
         whole = torch.cat((one, one), dim=2)
         apart = whole.clone()
         apart[:, 1, one.shape[2] :] = 1
-        training = self.model.training
-        self.model.eval()
         try:
-            with torch.no_grad():
+            with evaluating(self.model), torch.no_grad():
                 first, after, beside = (
                     self.model(**_shown(x)).logits[:, -1] for x in (one, whole, apart)
                 )
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
             return False
-        finally:
-            self.model.train(training)
         crossing, left = (float((x - first).abs().max()) for x in (after, beside))
         return left <= RESIDUE * crossing
 
@@ -90,16 +89,13 @@ class Causal(nn.Module):
         head = self._head()
         if not isinstance(head, nn.Linear) or self._body() is self.model:
             return False
-        training = self.model.training
-        self.model.eval()
         shown = _shown(_probe().to(next(self.parameters()).device))
-        with torch.no_grad():
+        with evaluating(self.model), torch.no_grad():
             hidden = self._called(self._body(), shown)
             logits = self._called(self.model, shown).logits
             states = getattr(hidden, "last_hidden_state", None)
             # To the last bit: a cap hardly changes the small logits of an untrained model.
             same = states is not None and torch.equal(head(states), logits)
-        self.model.train(training)
         return bool(same)
 
     @staticmethod
@@ -107,12 +103,22 @@ class Causal(nn.Module):
         try:
             return module(**shown)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(
                 f"{type(module).__name__} failed on {tuple(shown['input_ids'].shape)} tokens: "
-                f"{line}; look whether block is longer than its positions, and whether the "
+                f"{said(error)}; look whether block is longer than its positions, and whether the "
                 "tokenizer is its own"
             ) from error
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in eval mode, and then in the mode it was in, whatever happens."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

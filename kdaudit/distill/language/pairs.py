@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from kdaudit.distill.language.blocks import Piece, of_tokens, pack
-from kdaudit.distill.language.causal import Asked
+from kdaudit.distill.language.causal import Asked, evaluating
 from kdaudit.distill.language.recipe import PreferenceTable
 from kdaudit.distill.language.samples import written
 from kdaudit.distill.language.terms import CHOSEN, REFERENCE, REJECTED, log_probs
@@ -87,12 +87,10 @@ def _rows(found: Sequence[Piece], block: int) -> Tensor:
 
 def _judged(model: Asked, rows: Tensor) -> Tensor:
     """(N,) log-probabilities of whole texts, in eval mode."""
-    training = model.causal.training
-    model.causal.eval()
     device = next(model.causal.parameters()).device
     found = []
-    for part in torch.split(rows, ROWS):
-        shown = part.to(device)
-        found.append(log_probs(model, shown[:, :2], shown[:, 2]).sum(dim=1).cpu())
-    model.causal.train(training)
+    with evaluating(model.causal):
+        for part in torch.split(rows, ROWS):
+            shown = part.to(device)
+            found.append(log_probs(model, shown[:, :2], shown[:, 2]).sum(dim=1).cpu())
     return torch.cat(found)

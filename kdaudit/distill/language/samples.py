@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kdaudit.distill.language.causal import Causal, alone
+from kdaudit.distill.language.causal import Causal, alone, evaluating
 
 ROWS = 32  # prompts continued at once
 
@@ -40,21 +40,19 @@ def written(
     Returns:
         Token ids by prompt; one that was cut off at ``tokens`` lacks the end.
     """
-    training = causal.training
-    causal.eval()
     lengths = defaultdict(list)
     for number, prompt in enumerate(prompts):
         lengths[len(prompt)].append(number)
     found: list[list[int]] = [[] for _ in prompts]
-    for _, numbers in sorted(lengths.items()):
-        for start in range(0, len(numbers), rows):
-            some = numbers[start : start + rows]
-            ids = torch.tensor([list(prompts[i]) for i in some])
-            device = next(causal.parameters()).device
-            texts = _continued(causal, ids.to(device), tokens, temperature, end, draw)
-            for number, text in zip(some, texts, strict=True):
-                found[number] = text
-    causal.train(training)
+    with evaluating(causal):
+        for _, numbers in sorted(lengths.items()):
+            for start in range(0, len(numbers), rows):
+                some = numbers[start : start + rows]
+                ids = torch.tensor([list(prompts[i]) for i in some])
+                device = next(causal.parameters()).device
+                texts = _continued(causal, ids.to(device), tokens, temperature, end, draw)
+                for number, text in zip(some, texts, strict=True):
+                    found[number] = text
     return found
 
 

@@ -36,7 +36,6 @@ class LanguageTask:
         text: blocks of the files' text.
         taught: blocks that the recipe's own arm learns from: the same, or what the teacher wrote.
         validation: blocks to stop by, of texts that are in neither.
-        prompts: token ids of beginnings of the text, by how many tokens they have at most.
         teacher: or None.
         answers: what it says of blocks, or None.
         said: name, adapter and digest of the teacher for the lineage, or None.

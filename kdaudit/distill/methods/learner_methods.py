@@ -211,11 +211,18 @@ def _given(name: str, values: float | Sequence[float], width: int) -> Tensor:
 
 def _remembered(teacher: Participant, rows: Tensor) -> Moments:
     """What the batch norm at the teacher's entrance has kept of the rows it was trained on."""
-    norms: list[nn.Module] = []
+    found: list[Moments] = []
+
+    def note(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if given[0] is not rows or not isinstance(norm, nn.BatchNorm1d):
+            return
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert variance is not None
+        found.append(Moments(mean=mean, std=variance.sqrt()))
+
     entrances = [
-        module.register_forward_pre_hook(
-            lambda norm, given: norms.append(norm) if given[0] is rows else None
-        )
+        module.register_forward_pre_hook(note)
         for module in teacher.module.modules()
         if isinstance(module, nn.BatchNorm1d) and module.running_mean is not None
     ]
@@ -224,10 +231,10 @@ def _remembered(teacher: Participant, rows: Tensor) -> Moments:
     finally:
         for one in entrances:
             one.remove()
-    if not norms:
+    if not found:
         raise ConfigError(
             '[objectives.data_free] moments = "teacher" reads the batch norm that the teacher '
             f"shows its inputs to, and {teacher.factory.name} has none: give mean and std, or take "
             "those of the transfer rows"
         )
-    return Moments(mean=norms[0].running_mean, std=norms[0].running_var.sqrt())  # type: ignore[arg-type, operator]
+    return found[0]

@@ -140,7 +140,8 @@ class Critic(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """(..., D) to (...)."""
-        return self.last(leaky_relu(self.first(points), SLOPE))[..., 0]  # type: ignore[no-any-return]
+        found: Tensor = self.last(leaky_relu(self.first(points), SLOPE))
+        return found[..., 0]
 
     def gradient(self, points: Tensor) -> Tensor:
         """(..., D) gradients of the log-odds at (..., D) points, as a function of the weights."""

@@ -6,7 +6,7 @@ few positions, their loss and its analytic gradient by the logits are computed, 
 head, and the logits are forgotten. What is kept has the size of the hidden states and of the head.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -117,7 +117,8 @@ def chunked_loss(
     divisor = max(1, len(rows) if positions is None else positions)
     # Inside, every product has the type that the code names, autocast or not.
     with torch.autocast(student.hidden.device.type, enabled=False):
-        found = _Chunked.apply(  # type: ignore[no-untyped-call]
+        apply: Callable[..., Any] = _Chunked.apply
+        found = apply(
             student.hidden,
             student.weight,
             student.bias,

@@ -1,5 +1,6 @@
 """Log-probabilities of given tokens over a large vocabulary, a few positions at a time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,10 +32,8 @@ def chunked_log_probs(
     """
     rows = valid.nonzero().squeeze(1)
     with torch.autocast(student.hidden.device.type, enabled=False):
-        found: Tensor = _LogProbs.apply(  # type: ignore[no-untyped-call]
-            student.hidden, student.weight, student.bias, labels, rows, chunk
-        )
-    return found
+        apply: Callable[..., Tensor] = _LogProbs.apply
+        return apply(student.hidden, student.weight, student.bias, labels, rows, chunk)
 
 
 class _LogProbs(torch.autograd.Function):
