@@ -160,7 +160,7 @@ def _places(code: str, findings: Sequence[Finding], most: int = 6) -> str:
     """The addresses, the first few of many."""
     if len(findings) == 1:
         return findings[0].address
-    shown = " ".join(f.address.removeprefix(code) for f in findings[:most])
+    shown = " ".join(f.address.removeprefix(code) or "[all rows]" for f in findings[:most])
     more = f" and {len(findings) - most} more" if len(findings) > most else ""
     return f"{code} in {len(findings)} groups, {shown}{more}"
 

@@ -31,7 +31,10 @@ def verified(results: Results, path: Path) -> Results:
     except (ValueError, ArithmeticError) as error:  # counts below 0, an alpha of 2
         said = f"its numbers do not follow from its findings ({error})"
     if said:
-        raise DamagedError(f"{path} was changed: {said}; run the audit again")
+        raise DamagedError(
+            f"{path} was changed, or written by another state of kdaudit: {said}; run the audit "
+            "again"
+        )
     return results
 
 

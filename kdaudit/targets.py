@@ -50,7 +50,7 @@ def as_text(found: "Sequence[Holding]") -> str:
     lines = [line for one in found for line in _lines(one)]
     missing = sum(one.rows - one.recorded for one in found)
     lines.append(
-        f"{missing:,} rows are missing: `kdaudit targets --record` asks for them"
+        f"{missing:,} rows are missing: the same command with --record asks for them"
         if missing
         else "complete: training runs no teacher for these"
     )

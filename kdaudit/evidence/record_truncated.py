@@ -113,7 +113,7 @@ class Kept:
             raise DataError(
                 f"{len(lacking)} of {len(rows)} rows were never recorded, e.g. the one with the "
                 f"content digest {lacking[0].hex()}: they, or what was made of them, changed "
-                "since; record them with `kdaudit targets --record`"
+                "since; record them with `kdaudit targets RECIPE --record`"
             )
         index = np.array([self.place[row] for row in rows], dtype=np.int64)
         lengths = self.starts[index + 1] - self.starts[index]

@@ -16,7 +16,9 @@ FAILED = {
     "CAL": "Fit one temperature on the validation split, not on this one, and audit again.",
     "SLC": "Add transfer rows of this kind, or raise their weight, and distil again.",
     "FAI": f"Read the bias label of this group; then {CONTROL}, before blaming the teacher.",
-    "HAL": "Let it decline: set a threshold on the validation split, and audit again.",
+    "HAL": "Let it decline what it does not know: by a threshold fixed on the validation split, or "
+    "where it writes texts by transfer rows that decline; and audit again.",
+    "HAL002": f"Read the transfer matrix: what it lost, and to what; then {CONTROL}.",
     "LAT": "Profile the student on the machine it ships to; a smaller student is another recipe.",
 }
 # Rates that are of rows of one label only: other rows would not help.
@@ -82,4 +84,4 @@ def _failed(check: Check, index: Index) -> str:
         return INVALID
     if check.code in {"ACC001", "ACC002"} and (worst := index.worst("SLC001")) is not None:
         return f"Look first where {place(worst.where)}, the slice that loses most; then {CONTROL}."
-    return FAILED.get(check.code[:3], OTHERWISE)
+    return FAILED.get(check.code) or FAILED.get(check.code[:3], OTHERWISE)

@@ -189,7 +189,7 @@ def test_the_command_shows_and_records(
     student(ready)
     shown = kdaudit("targets", "student.toml")
     assert shown.code == 0, shown.err
-    assert "228 rows are missing: `kdaudit targets --record` asks for them" in shown.out
+    assert "228 rows are missing: the same command with --record asks for them" in shown.out
     told = json.loads(kdaudit("targets", "student.toml", "--record", "--json").out)
     assert [(one["rows"], one["complete"]) for one in told] == [(179, True), (49, True)]
     assert told[0]["accuracy"] > 0.8
