@@ -40,8 +40,8 @@ def refuse_missing(key: Mapping[str, Any], entry: Entry, store: Store, kind: str
         why = f"the nearest stored differs in {found}" if found else "nothing is stored for it"
     raise DataError(
         f"the {key['split']} rows' answers are not in the store {store.root}: {why}. Record them "
-        "with `kdaudit targets RECIPE --record`, where the model is, or name the store that has them "
-        "as KDAUDIT_STORE"
+        "with `kdaudit targets RECIPE --record`, where the model is, or name the store that has "
+        "them as KDAUDIT_STORE"
     )
 
 
