@@ -53,6 +53,7 @@ def questions(frame: Frame) -> Questions:
         prompt=prompt if texts else np.full(len(frame), "", dtype=object),
         answers=frame.answers,
         source=frame.source,
+        choices=frame.choices,
     )
 
 

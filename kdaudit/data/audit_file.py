@@ -194,6 +194,7 @@ class DataTable(Table):
     scores: dict[str, ScoreTable] = Field(default_factory=dict)
     answers: str | None = None
     source: str | None = None
+    choices: str | None = None
     grading: GradingTable | None = None
 
     @model_validator(mode="after")
@@ -327,7 +328,8 @@ class AuditFile(Table):
 
     @model_validator(mode="after")
     def _says_what_is_right(self) -> Self:
-        scored = self.data.scores or self.data.answers or self.data.path.startswith(RUNS)
+        texts = self.data.answers or self.data.choices
+        scored = self.data.scores or texts or self.data.path.startswith(RUNS)
         if self.data.label is None and not scored:
             raise ValueError("data.label is missing: the column of the right answers")
         return self

@@ -181,6 +181,9 @@ def _frame(
         source=None
         if data.source is None
         else as_text(pick(table, data.source, "source", source).iloc[rows]),
+        choices=None
+        if data.choices is None
+        else as_answers(pick(table, data.choices, "choices", source).iloc[rows]),
     )
 
 

@@ -29,6 +29,7 @@ class Frame:
         answers: (N,) tuples of every way to say the truth, empty where nothing true can be said,
             or None.
         source: (N,) the text that an answer must rest on, None where a row has none; or None.
+        choices: (N,) tuples of texts whose likelihood language models are asked for, or None.
     """
 
     ids: npt.NDArray[np.object_]
@@ -40,6 +41,7 @@ class Frame:
     attributes: Mapping[str, Category] = field(default_factory=dict)
     answers: Strings | None = None
     source: Strings | None = None
+    choices: Strings | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -168,6 +168,81 @@ class Grades:
         return replace(self, grade=self.grade[rows], human=self.human[rows])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenScores:
+    """What one language model says of every token of K continuations, laid end to end.
+
+    Attributes:
+        start: (K + 1,) where each continuation begins; the last is the number M of all tokens.
+        logprob: (M,) natural log-probability of the token after all before it.
+        mean: (M,) expectation of that log-probability under the model's own distribution there.
+        deviation: (M,) its standard deviation, likewise.
+    """
+
+    start: Ints
+    logprob: Floats
+    mean: Floats
+    deviation: Floats
+
+    def take(self, picked: Ints) -> "TokenScores":
+        """The same of some continuations, in that order."""
+        size = np.diff(self.start)[picked]
+        start = np.concatenate([[0], np.cumsum(size)])
+        token = np.arange(start[-1]) + np.repeat(self.start[picked] - start[:-1], size)
+        return TokenScores(
+            start=start,
+            logprob=self.logprob[token],
+            mean=self.mean[token],
+            deviation=self.deviation[token],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likelihoods:
+    """How likely one language model holds the declared choices of N aligned rows.
+
+    The choices of all rows are laid end to end, in the order of the data.
+
+    Attributes:
+        start: (N + 1,) where the choices of each row begin; the last is their number K.
+        logprob: (K,) natural log-probability of the choice after the prompt, summed over its
+            tokens; NaN where there is none.
+        tokens: (K,) how many tokens the choice has; NaN where that is not known.
+        greedy: (K,) whether every token of it was the likeliest there.
+        each: the same token by token, or None where only sums were recorded.
+    """
+
+    start: Ints
+    logprob: Floats
+    tokens: Floats
+    greedy: Bools
+    each: TokenScores | None = None
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @property
+    def valid(self) -> Bools:
+        """(N,) whether every choice of the row has a log-probability, and there is one."""
+        size = np.diff(self.start)
+        known = np.concatenate([[0], np.cumsum(~np.isnan(self.logprob))])
+        return (size > 0) & (known[self.start[1:]] - known[self.start[:-1]] == size)
+
+    def take(self, rows: Bools | Ints) -> "Likelihoods":
+        """The same on some of the rows."""
+        chosen = np.arange(len(self))[rows]
+        size = np.diff(self.start)[chosen]
+        start = np.concatenate([[0], np.cumsum(size)])
+        picked = np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], size)
+        return Likelihoods(
+            start=start,
+            logprob=self.logprob[picked],
+            tokens=self.tokens[picked],
+            greedy=self.greedy[picked],
+            each=None if self.each is None else self.each.take(picked),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
     """What one model weighs.

@@ -16,6 +16,7 @@ from kdaudit.evidence.kinds import (
     Generations,
     Grades,
     Ints,
+    Likelihoods,
     Predictions,
     RowScores,
     Strings,
@@ -26,11 +27,12 @@ from kdaudit.stats.random import stream
 
 Role = Literal["student", "teacher", "baseline"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "baseline")
-Kind = Predictions | RowScores | Timings | Generations | Grades
+Kind = Predictions | RowScores | Timings | Generations | Grades | Likelihoods
 PREDICTIONS = Need(kind="predictions")  # on the audited rows, as they are
 SCORES = Need(kind="scores")
 GENERATIONS = Need(kind="generations")
 GRADES = Need(kind="grades")
+LIKELIHOODS = Need(kind="likelihoods")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +87,13 @@ class Questions:
         answers: tuples of every way to say the truth; empty where nothing true can be said, and
             the right thing is to decline. None where no column of answers is declared.
         source: the text that an answer must rest on, None where a row has none; or None.
+        choices: tuples of texts whose likelihood the models are asked for, or None.
     """
 
     prompt: Strings
     answers: Strings | None
     source: Strings | None
+    choices: Strings | None = None
 
     def take(self, rows: Bools | Ints) -> "Questions":
         """The same on some of the rows."""
@@ -97,6 +101,7 @@ class Questions:
             prompt=self.prompt[rows],
             answers=None if self.answers is None else self.answers[rows],
             source=None if self.source is None else self.source[rows],
+            choices=None if self.choices is None else self.choices[rows],
         )
 
 

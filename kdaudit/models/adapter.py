@@ -5,7 +5,7 @@ An adapter's class is named by an entry point in ``kdaudit.models`` and has a cl
 are the options of the subject's table in the audit file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -88,6 +88,100 @@ class Runnable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How text is written.
+
+    Attributes:
+        max_tokens: most tokens of an answer; one that reaches it is truncated.
+        stop: an answer ends before the first of these.
+        temperature: 0 takes the likeliest token each time.
+        seed: of draws at a temperature above 0.
+    """
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a language model is shown: an instruction for all rows, and one row's text."""
+
+    text: str
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One answer of a language model.
+
+    Attributes:
+        text: the answer; None where the model gave none.
+        truncated: whether it ended at the limit of tokens.
+        tokens: how many were generated, or None where that is not told.
+        prompt_tokens: how many the prompt had, likewise.
+        why: why there is no text, or None.
+    """
+
+    text: str | None
+    truncated: bool
+    tokens: int | None
+    prompt_tokens: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoredText:
+    """How likely a model holds one continuation; every array has one entry per token of it.
+
+    Attributes:
+        logprob: natural log-probability of the token after all before it.
+        mean: expectation of that under the model's distribution there, or None where the model
+            tells only of the token itself.
+        deviation: its standard deviation, likewise.
+        greedy: whether every token was the likeliest.
+    """
+
+    logprob: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64] | None
+    deviation: npt.NDArray[np.float64] | None
+    greedy: bool
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A language model that can be asked here: on this machine, or over the network."""
+
+    def identity(self) -> Mapping[str, str]:
+        """Everything its answers depend on; for an endpoint what is declared of it."""
+        ...
+
+    def write(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Written]]:
+        """Answer prompts; each as soon as it is there, with its position, in any order.
+
+        Answers depend on the prompt and its position in no other way than through ``decoding``;
+        at temperature 0 not on the position at all. Who listens may stop at any time.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A language model that tells how likely a given text is."""
+
+    def identity(self) -> Mapping[str, str]:
+        """Everything its answers depend on."""
+        ...
+
+    def score(
+        self, prompts: Sequence[Prompt], continuations: Sequence[str]
+    ) -> Iterator[tuple[int, ScoredText]]:
+        """Log-probabilities of each continuation after its prompt, in any order."""
+        ...
+
+
 @runtime_checkable
 class Recorded(Protocol):
     """Answers of a model that ran elsewhere."""
@@ -101,4 +195,4 @@ class Recorded(Protocol):
         ...
 
 
-Adapter = Runnable | Recorded
+Adapter = Runnable | Recorded | Writer
