@@ -3,8 +3,8 @@
 One thread, random numbers in the shape of MNIST, response distillation at T = 3 (soft 0.7, hard
 0.3), Adam, gradients clipped. The plain loop does the same by hand: the same batches in the same
 order, loss parts summed and read once an epoch, validation after every epoch, the best weights
-copied, and model and optimiser saved. All are run in turn; what is printed is the median of the
-ratios of neighbours, which noise of the machine hits alike.
+copied, and model and optimiser saved. All are run in turn, forwards and backwards; what is printed
+is the median of the ratios of neighbours, which noise of the machine hits alike.
 
     python benchmarks/distill_throughput.py            about ten minutes on one idle core
     python benchmarks/distill_throughput.py --quick    about two; the small model alone
@@ -266,11 +266,12 @@ LOOPS: dict[str, Loop] = {
 
 
 def ratios(given: Setup, loops: Sequence[str], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each loop over those of the first, turn by turn."""
+    """Seconds of each loop over those of the first, turn by turn, forwards and backwards."""
     found: dict[str, list[float]] = {name: [] for name in loops}
     with tempfile.TemporaryDirectory() as place:
         for repeat in range(-1, repeats):  # the first turn warms up
-            seconds = {name: LOOPS[name](given, Path(place)) for name in loops}
+            turn = loops if repeat % 2 else loops[::-1]
+            seconds = {name: LOOPS[name](given, Path(place)) for name in turn}
             for name in loops if repeat >= 0 else ():
                 found[name].append(seconds[name] / seconds[loops[0]])
             found.setdefault("seconds", []).append(seconds[loops[0]])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,21 +53,24 @@ class Batch:
     def take(self, rows: Tensor | slice) -> "Batch":
         """Some of the rows; each keeps everything that is its own."""
         return replace(
-            self.taught(rows),
+            self,
             inputs=_rows(self.inputs, rows),
             labels=None if self.labels is None else _rows(self.labels, rows),
             groups=None if self.groups is None else _rows(self.groups, rows),
+            **self._said(rows),
         )
 
     def taught(self, rows: Tensor | slice) -> "Batch":
         """Inputs, labels and groups as they are, with what teachers say and see of ``rows``."""
-        return replace(
-            self,
-            targets=None if self.targets is None else _rows(self.targets, rows),
-            norms=None if self.norms is None else _rows(self.norms, rows),
-            further={name: _rows(answers, rows) for name, answers in self.further.items()},
-            shown={name: _rows(inputs, rows) for name, inputs in self.shown.items()},
-        )
+        return replace(self, **self._said(rows))
+
+    def _said(self, rows: Tensor | slice) -> dict[str, Any]:
+        return {
+            "targets": None if self.targets is None else _rows(self.targets, rows),
+            "norms": None if self.norms is None else _rows(self.norms, rows),
+            "further": {name: _rows(answers, rows) for name, answers in self.further.items()},
+            "shown": {name: _rows(inputs, rows) for name, inputs in self.shown.items()},
+        }
 
     def answers(self, teacher: str) -> Tensor:
         """(B, C) the stored logits of one teacher."""
