@@ -16,7 +16,16 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.benchmark_tasks import Benchmarks
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.labels import unlabelled
-from kdaudit.evidence.view import GENERATIONS, PREDICTIONS, Evidence, Kind, Rows, Scale, Trio
+from kdaudit.evidence.view import (
+    GENERATIONS,
+    LIKELIHOODS,
+    PREDICTIONS,
+    Evidence,
+    Kind,
+    Rows,
+    Scale,
+    Trio,
+)
 from kdaudit.plan import Plan
 from kdaudit.results import Need
 from kdaudit.subjects import label_codes
@@ -53,7 +62,7 @@ def assemble(
     rows = replace(
         _rows(plan, dataset, frame, classes),
         benchmarks=benchmarks,
-        questions=questions(frame) if GENERATIONS in others else None,
+        questions=questions(frame) if {GENERATIONS, LIKELIHOODS} & set(others) else None,
     )
     timed = Trio(
         student=timings, teacher=timings, baseline=NotMeasured("only teacher and student are timed")

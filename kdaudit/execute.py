@@ -257,10 +257,16 @@ def _train_subjects(file: AuditFile, path: Path, store: Store, progress: Progres
     if not named:
         return
     from kdaudit.distill.distill import distill
+    from kdaudit.distill.language.recipe import is_language
     from kdaudit.distill.roles import last_if_reversed
 
-    for recipe in sorted(named, key=lambda name: last_if_reversed(path.parent / name)):
-        distill(path.parent / recipe, store=store, progress=progress)
+    base = path.parent
+    causal = [name for name in named if is_language(base / name)]
+    for recipe in causal:
+        train(base / recipe, progress)
+    others = [name for name in named if name not in causal]
+    for recipe in sorted(others, key=lambda name: last_if_reversed(base / name)):
+        distill(base / recipe, store=store, progress=progress)
 
 
 def with_folders(file: AuditFile, base: Path) -> AuditFile:
@@ -304,7 +310,10 @@ def _lineages(file: AuditFile, base: Path) -> dict[str, Lineage]:
     for role in ORDER:
         table = getattr(file, role)
         folder = None if table is None else _folder(table, base)
-        history = None if folder is None else read_lineage(folder)
+        if folder is None and table is not None and "hf" in table.options:
+            folder = base / str(table.options["hf"])  # where a recipe with [language] writes
+        ours = folder is not None and (folder / "model.json").exists()
+        history = read_lineage(folder) if folder is not None and ours else None
         if history is not None:
             found[str(role)] = history
     return found

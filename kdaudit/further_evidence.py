@@ -15,7 +15,7 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS, Trio
-from kdaudit.models.adapter import Runnable
+from kdaudit.models.adapter import Runnable, Writer
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
 from kdaudit.results import Need
@@ -57,7 +57,7 @@ def further(
     computed: dict[Subject, int] = {}
     for role, one in asked.items():
         stage = f"asking the {role} on the {need.split} rows, {need.variant}"
-        runs = isinstance(one.opened.adapter, Runnable)
+        runs = isinstance(one.opened.adapter, Runnable | Writer)
         advance = (progress if runs else silent)(stage, len(frame))
         try:
             answer = ask(role, one.opened, plan, dataset, store, advance, need)

@@ -262,6 +262,26 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
     yield from _of_subjects(subjects)
 
 
+def _of_endpoint(subject: Subject) -> Iterable[_Draft]:
+    """What is not seen of a model behind an address."""
+    said = subject.details
+    yield _Draft(
+        "low",
+        f"The {subject.role} answers behind {said['url']}; that it is {said['model']}, revision "
+        f"{said['revision']}, is declared by the owner and was not measured.",
+        subject.role,
+    )
+    names = said.get("answered as", "").split("; ")
+    if len(names) > 1:
+        yield _Draft(
+            "medium",
+            f"What answered as the {subject.role} called itself by {len(names)} names "
+            f"({', '.join(names[:3])}{' …' if len(names) > 3 else ''}): the model may have changed "
+            "within this audit.",
+            subject.role,
+        )
+
+
 def _of_subjects(subjects: Sequence[Subject]) -> Iterable[_Draft]:
     for subject in subjects:
         if "not converged" in subject.details:
@@ -271,6 +291,8 @@ def _of_subjects(subjects: Sequence[Subject]) -> Iterable[_Draft]:
                 f"{subject.details['not converged']}.",
                 subject.role,
             )
+        if "declared" in subject.details:
+            yield from _of_endpoint(subject)
         if "related judge" in subject.details:
             yield _Draft(
                 "high",

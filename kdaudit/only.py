@@ -72,4 +72,6 @@ def _recast(evidence: Evidence, *, compared: bool) -> Evidence:
         kinds={need: solo(trio) for need, trio in evidence.kinds.items()},
         outside=part(evidence.outside),
         validation=part(evidence.validation),
+        protected=part(evidence.protected),
+        prices=None if evidence.prices is None else evidence.prices.of_teacher_alone(),
     )

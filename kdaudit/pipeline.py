@@ -18,19 +18,23 @@ from kdaudit.data.frame import Frame, split_digest
 from kdaudit.decision import decided
 from kdaudit.errors import ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Footprint, Generations, Predictions, RowScores
+from kdaudit.evidence.kinds import Footprint, Generations, Likelihoods, Predictions, RowScores
+from kdaudit.evidence.serving import Serving, paired
 from kdaudit.evidence.store import Store
-from kdaudit.evidence.view import SCORES, Evidence, Kind, Streams, Trio
+from kdaudit.evidence.view import PREDICTIONS, SCORES, SERVING, Evidence, Kind, Streams, Trio
 from kdaudit.further_evidence import further, wanted
 from kdaudit.governance.environment import versions
-from kdaudit.models.adapter import Runnable
+from kdaudit.language import asking
+from kdaudit.models.adapter import Recorded, Runnable, Weighable, Writer
 from kdaudit.models.benchmark_run import BenchmarkRun
 from kdaudit.models.generations import GenerationsFile
+from kdaudit.models.likelihoods import LikelihoodsFile
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.predictions import PredictionsFile
 from kdaudit.only import teacher_alone
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
+from kdaudit.protected import protected
 from kdaudit.results import (
     CardText,
     DataSummary,
@@ -42,8 +46,16 @@ from kdaudit.results import (
     SuiteResult,
 )
 from kdaudit.results_file import canonical
+from kdaudit.serving import Service, prices, service
 from kdaudit.subjects import Asked, agree, ask, identity, scored
-from kdaudit.written import evidence_of, questions, with_judge, written
+from kdaudit.written import (
+    evidence_of,
+    likelihoods,
+    likelihoods_of,
+    questions,
+    with_judge,
+    written,
+)
 
 WORKERS = 2  # files read, and suites measured, at a time
 
@@ -58,10 +70,11 @@ class Audited:
         subjects: aligned predictions by role, on the whole audit frame.
         scores: declared scores per row, by role, likewise.
         written: texts of language models, by role, likewise.
+        likelihoods: of language models, by role, likewise.
         asked: by role.
         evidence: what the suites were given.
-        predicted: rows each subject was run on just now.
-        reused: rows whose evidence was in the store.
+        predicted: rows each subject was run on just now; of a language model, requests.
+        reused: likewise those whose evidence was in the store.
     """
 
     results: Results
@@ -69,6 +82,7 @@ class Audited:
     subjects: Mapping[Subject, Predictions | NotMeasured]
     scores: Mapping[Subject, RowScores | NotMeasured]
     written: Mapping[Subject, Generations | NotMeasured]
+    likelihoods: Mapping[Subject, Likelihoods | NotMeasured]
     asked: Mapping[Subject, Asked]
     evidence: Evidence
     predicted: Mapping[str, int] = field(default_factory=dict)
@@ -126,8 +140,9 @@ def run_plan(
     file = plan.file
     asked = _ask_all(plan, dataset, opened, store, progress)
     classes, subjects = agree(asked, frame, file.data)
-    timings, timed = _timings(plan, asked, frame, store, progress, retime=retime)
-    others: dict[Need, Trio] = {}
+    served = service(plan, asked, frame, store, progress, retime=retime)
+    timings, timed = _timings(plan, asked, frame, store, progress, served, retime=retime)
+    others: dict[Need, Trio] = {} if served.trio is None else {SERVING: served.trio}
     ran_off: Counter[str] = Counter()
     for need in wanted(plan, dataset):
         others[need], computed = further(need, plan, dataset, asked, classes, store, progress)
@@ -136,8 +151,17 @@ def run_plan(
     others[SCORES] = Trio(**scores)
     texts = written(asked)
     others |= evidence_of(texts, questions(frame), file.data.grading)
+    likely = likelihoods(asked)
+    others |= likelihoods_of(likely)
     benchmarks = None if compared is None else compared.on(frame.ids)
     evidence = assemble(plan, dataset, classes, subjects, timings, others, benchmarks)
+    evidence = replace(evidence, prices=prices(plan))
+    if dataset.protected is not None:
+        shown, computed = protected(
+            dataset.protected, asked, level=evidence.level, store=store, progress=progress
+        )
+        evidence = replace(evidence, protected=shown)
+        ran_off.update({str(role): n for role, n in computed.items()})
     suites = measure(plan, evidence)
     measured = Results(
         name=file.audit.name,
@@ -145,7 +169,7 @@ def run_plan(
         seed=file.audit.seed,
         alpha=file.audit.alpha,
         versions=versions(),
-        inputs=_inputs(dataset, asked),
+        inputs=_inputs(dataset, asked, served),
         subjects=with_judge(
             tuple(identity(role, one) for role, one in asked.items()), texts, file.data.grading
         ),
@@ -160,15 +184,20 @@ def run_plan(
         limitations=(),
     )
     results = canonical(decided(measured, policy))
-    running = {role: one for role, one in asked.items() if isinstance(one.opened.adapter, Runnable)}
+    running = {r: one for r, one in asked.items() if not isinstance(one.opened.adapter, Recorded)}
     predicted = {str(role): one.predicted + ran_off[role] for role, one in running.items()} | timed
-    reused = {str(role): len(frame) - one.predicted for role, one in running.items()}
+    predicted |= {} if served.timed is None else {"serving": served.timed}
+    reused = {
+        str(role): (len(frame) if one.requests is None else one.requests) - one.predicted
+        for role, one in running.items()
+    }
     return Audited(
         results=results,
         dataset=dataset,
         subjects=subjects,
         scores=scores,
         written=texts,
+        likelihoods=likely,
         asked=asked,
         evidence=evidence,
         predicted=predicted,
@@ -186,11 +215,16 @@ def _ask_all(
     """Everyone's answers to the audited rows; files are read side by side, models run in turn."""
 
     def one(role: Subject) -> Asked:
-        advance = progress(f"asking the {role}", len(dataset.frame("audit")))
-        return ask(role, opened[role], plan, dataset, store, advance)
+        model, frame = opened[role], dataset.frame("audit")
+        total = len(frame)
+        if isinstance(model.adapter, Writer):
+            questions = asking(plan.file, frame, PREDICTIONS, f"[{role}] {model.name}")
+            total = questions.requests(model.adapter)
+        advance = progress(f"asking the {role}", total)
+        return ask(role, model, plan, dataset, store, advance)
 
     roles = [role for role in ORDER if role in opened]
-    if any(isinstance(model.adapter, Runnable) for model in opened.values()):
+    if not all(isinstance(model.adapter, Recorded) for model in opened.values()):
         return {role: one(role) for role in roles}
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         return dict(zip(roles, pool.map(one, roles), strict=True))
@@ -216,6 +250,7 @@ def _timings(
     frame: Frame,
     store: Store | None,
     progress: Progress,
+    served: Service,
     *,
     retime: bool,
 ) -> tuple[Kind | NotMeasured, dict[str, int]]:
@@ -225,6 +260,19 @@ def _timings(
         return NotMeasured("recorded answers carry no timing"), {}
     if plan.only is not None:
         return NEEDS_A_STUDENT, {}
+    trio = served.trio
+    if trio and isinstance(trio.student, Serving) and isinstance(trio.teacher, Serving):
+        footprints = {
+            role: Footprint(
+                parameters=adapter.parameters(),
+                bytes=adapter.size(),
+                peak_memory=None,
+                base_memory=None,
+            )
+            for role, one in asked.items()
+            if isinstance(adapter := one.opened.adapter, Weighable)
+        }
+        return paired(trio.student, trio.teacher, footprints), {}
     models: dict[str, Runnable] = {}
     for role in ("teacher", "student"):
         opened = asked[role].opened
@@ -293,14 +341,16 @@ def _summary(
     )
 
 
-def _inputs(dataset: Dataset, asked: Mapping[Subject, Asked]) -> tuple[InputFile, ...]:
+def _inputs(
+    dataset: Dataset, asked: Mapping[Subject, Asked], served: Service
+) -> tuple[InputFile, ...]:
     files = [
         InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
-        for role, source in dataset.sources
+        for role, source in (*dataset.sources, *served.files)
     ]
     for role, one in asked.items():
         adapter = one.opened.adapter
-        if isinstance(adapter, PredictionsFile | GenerationsFile | BenchmarkRun):
+        if isinstance(adapter, PredictionsFile | GenerationsFile | LikelihoodsFile | BenchmarkRun):
             source = adapter.source
             files.append(
                 InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))

@@ -9,22 +9,25 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kdaudit.basis import ORDER, Subject
+from kdaudit.basis import ORDER
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
 from kdaudit.data.dataset import Dataset, load
+from kdaudit.data.frame import Frame
 from kdaudit.evidence.record import pending
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.execute import Request, pairs_of, recipes, with_folders
 from kdaudit.further_evidence import wanted
 from kdaudit.governance.digest import file_digest
+from kdaudit.language import asking
 from kdaudit.lock.promise import held_to
-from kdaudit.models.adapter import Runnable
+from kdaudit.models.adapter import Adapter, Runnable, Writer
 from kdaudit.models.open import open_model
 from kdaudit.plan import Plan, make_plan
 from kdaudit.policies import policy_of
 from kdaudit.power.planning import ASSUMED, Shown, before
 from kdaudit.power.table import as_text as power_text
+from kdaudit.requests import Requests, as_line, requests
 from kdaudit.results import Need
 from kdaudit.subjects import question
 
@@ -71,8 +74,10 @@ class Preview:
 
     training: tuple[Training, ...]
     rows: tuple[Rows, ...]
+    requests: tuple[Requests, ...]
     power: Shown
     alpha: float
+    timed: int = 0  # requests that each language model is timed on, by [serving]
 
 
 def preview(path: Path, request: Request) -> Preview:
@@ -89,7 +94,7 @@ def preview(path: Path, request: Request) -> Preview:
         held_to(request.lock, file, base, dataset)
     store = Store.beside(base)
     trained: dict[str, Training] = {}
-    rows: dict[tuple[str, str], Rows] = {}
+    rows: dict[tuple[str, str], Rows | Requests] = {}
     for name, one in named.items():
         if request.train:
             trained |= {recipe: training(base / recipe, recipe) for recipe in recipes(one)}
@@ -100,9 +105,11 @@ def preview(path: Path, request: Request) -> Preview:
     plan = make_plan(next(iter(named.values())), base, only=request.only)
     return Preview(
         training=tuple(trained.values()),
-        rows=tuple(rows.values()),
+        rows=tuple(one for one in rows.values() if isinstance(one, Rows)),
+        requests=tuple(one for one in rows.values() if isinstance(one, Requests)),
         power=before(plan, dataset, ASSUMED[:1])[0],
         alpha=file.audit.alpha,
+        timed=0 if file.serving is None else file.serving.requests * len(file.serving.scenarios),
     )
 
 
@@ -138,6 +145,9 @@ def as_text(shown: Preview) -> str:
     lines += [training_text(told) for told in shown.training]
     lines += [""] if shown.training else []
     lines += [_line(one) for one in shown.rows]
+    lines += [as_line(one) for one in shown.requests]
+    if shown.timed and shown.requests:
+        lines.append(f"timing: {shown.timed:,} more requests to each language model ([serving])")
     return "\n".join(lines) + "\n\n" + power_text([shown.power], shown.alpha)
 
 
@@ -156,25 +166,45 @@ def _line(one: Rows) -> str:
 
 def _subjects(
     plan: Plan, asked: AuditFile, dataset: Dataset, store: Store, name: str, stale: set[str]
-) -> Iterator[Rows]:
+) -> Iterator[Rows | Requests]:
+    from kdaudit.distill.language.recipe import is_language
+
     needs = (PREDICTIONS, *wanted(plan, dataset))
     for role in ORDER:
         table: SubjectTable | None = getattr(asked, role)
         if table is None:
             continue
         who = f"{role} {name}" if role == "student" and name else role
+        model = str(table.distill or next(iter(table.options.values()), ""))
+        # A model that is still to be trained has answered nothing.
+        opened = (
+            None
+            if table.distill in stale
+            else open_model(role, getattr(plan.file, role), plan.base).adapter
+        )
+        writes = isinstance(opened, Writer) or (
+            opened is None and table.distill is not None and is_language(plan.base / table.distill)
+        )
         for need in needs:
             split = need.split if need.variant == "as-is" else f"{need.split}, {need.variant},"
-            rows = len(dataset.frames[need.split])
-            model = str(table.distill or next(iter(table.options.values()), ""))
-            # A model that is still to be trained has answered nothing.
-            to_run = rows if table.distill in stale else _pending(role, plan, dataset, store, need)
-            yield Rows(subject=who, model=model, split=split, rows=rows, to_run=to_run)
+            frame = dataset.frames[need.split]
+            if writes:
+                if need != PREDICTIONS and not (plan.file.prompt and plan.file.prompt.classes):
+                    continue  # texts are written of the audited rows alone
+                yield requests(
+                    opened if isinstance(opened, Writer) else None,
+                    asking(plan.file, frame, need, f"[{role}] {model}"),
+                    store,
+                    subject=who,
+                    name=model,
+                    split=split,
+                )
+                continue
+            to_run = len(frame) if opened is None else _pending(opened, plan, frame, store, need)
+            yield Rows(subject=who, model=model, split=split, rows=len(frame), to_run=to_run)
 
 
-def _pending(role: Subject, plan: Plan, dataset: Dataset, store: Store, need: Need) -> int | None:
-    adapter = open_model(role, getattr(plan.file, role), plan.base).adapter
+def _pending(adapter: Adapter, plan: Plan, frame: Frame, store: Store, need: Need) -> int | None:
     if not isinstance(adapter, Runnable):
         return None
-    asked = question(adapter, dataset.frames[need.split], need, plan.file.data)
-    return pending(asked, store=store)
+    return pending(question(adapter, frame, need, plan.file.data), store=store)

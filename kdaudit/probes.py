@@ -98,7 +98,7 @@ def probes(count: int, seed: int) -> Iterator[Probe]:
         templates = FICTIONAL if fictional else IMPOSSIBLE
         kind, number = "fictional" if fictional else "impossible", half % len(templates)
         subject = (
-            _fresh(partial(_name, rng), used)
+            _fresh(partial(made_up_name, rng), used)
             if fictional
             else people[number][half // len(templates)]
         )
@@ -135,7 +135,7 @@ def _fresh(draw: Callable[[], str], used: set[str]) -> str:
     return name
 
 
-def _name(rng: np.random.Generator) -> str:
+def made_up_name(rng: np.random.Generator) -> str:
     """Four syllables of no language, long enough to be nobody's name."""
     syllables = [
         f"{ONSETS[rng.integers(len(ONSETS))]}{VOWELS[rng.integers(len(VOWELS))]}" for _ in range(4)

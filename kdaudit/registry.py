@@ -17,6 +17,7 @@ class _Groups(NamedTuple):
     models: str = "kdaudit.models"
     reports: str = "kdaudit.reports"
     graders: str = "kdaudit.graders"
+    refusals: str = "kdaudit.refusals"
 
 
 GROUPS = _Groups()

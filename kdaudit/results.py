@@ -203,7 +203,16 @@ class SuiteResult:
 class Need:
     """Evidence a suite reads: one kind, on one split, as it is or through a variant."""
 
-    kind: Literal["predictions", "scores", "timings", "generations", "grades", "likelihoods"]
+    kind: Literal[
+        "predictions",
+        "scores",
+        "timings",
+        "generations",
+        "grades",
+        "likelihoods",
+        "refusals",
+        "serving",
+    ]
     split: Literal["audit", "validation", "transfer"] = "audit"
     variant: str = "as-is"
     optional: bool = False

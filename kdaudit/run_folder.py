@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from kdaudit.drill.drilled import Drill
 from kdaudit.errors import DamagedError, DataError, writing
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Generations, Predictions, RowScores, Strings
+from kdaudit.evidence.kinds import Generations, Likelihoods, Predictions, RowScores, Strings
 from kdaudit.evidence.store import write_atomically
 from kdaudit.evidence.view import PREDICTIONS, Evidence, Role
 from kdaudit.governance.digest import file_digest
@@ -201,6 +201,13 @@ def _write_evidence(audited: Audited, folder: Path) -> None:
             pq.write_table(
                 text_table(ids, texts), folder / f"{role}.generations.parquet", compression="zstd"
             )
+        likely, choices = audited.likelihoods[role], audited.dataset.frame("audit").choices
+        if isinstance(likely, Likelihoods) and choices is not None:
+            pq.write_table(
+                likelihood_table(ids, choices, likely),
+                folder / f"{role}.likelihoods.parquet",
+                compression="zstd",
+            )
 
 
 def _with_validation(table: pa.Table, validation: Evidence | None, role: Role) -> pa.Table:
@@ -247,6 +254,24 @@ def text_table(ids: Strings, texts: Generations) -> pa.Table:
         "repeat": pa.array([number for _, number, _ in samples], pa.int64()),
     }
     return pa.concat_tables([pa.table(first), pa.table(others)], promote_options="default")
+
+
+def likelihood_table(ids: Strings, choices: Strings, likely: Likelihoods) -> pa.Table:
+    """Likelihoods as a file that an audit elsewhere can read: one row per choice of a row."""
+    columns = {
+        "id": pa.array(np.repeat(ids, np.diff(likely.start)), pa.string()),
+        "number": pa.array([i for some in choices for i in range(len(some))], pa.int64()),
+        "choice": pa.array([choice for some in choices for choice in some], pa.string()),
+        "logprob": pa.array(likely.logprob, from_pandas=True),
+        "tokens": pa.array(likely.tokens, from_pandas=True),
+        "greedy": pa.array(likely.greedy),
+    }
+    if likely.each is not None:
+        start = pa.array(likely.each.start)
+        for name in ("logprob", "mean", "deviation"):
+            values = pa.array(getattr(likely.each, name), from_pandas=True)
+            columns[f"token_{name}"] = pa.LargeListArray.from_arrays(start, values)
+    return pa.table(columns)
 
 
 def score_columns(scores: RowScores | NotMeasured) -> dict[str, pa.Array]:

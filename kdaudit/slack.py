@@ -67,7 +67,7 @@ class Slack:
             UnscoredError: if a check that can be measured was not, or answers look mixed up.
         """
         from kdaudit.distill.arms import answers
-        from kdaudit.distill.search.search import UnscoredError
+        from kdaudit.distill.search.kind import UnscoredError
 
         logits = answers(task, run, task.encoder(self.dataset.frame("audit").inputs))
         try:

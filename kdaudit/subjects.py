@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +12,21 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import DataTable, SubjectTable
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame, row_digests
+from kdaudit.data.prompt_table import PromptTable
 from kdaudit.data.variants import AS_IS, changed
 from kdaudit.errors import DataError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
-from kdaudit.evidence.kinds import Floats, Generations, Predictions, RowScores
+from kdaudit.evidence.choices import on_choices
+from kdaudit.evidence.kinds import Floats, Generations, Likelihoods, Predictions, RowScores
 from kdaudit.evidence.record import Question, record
 from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.governance.digest import json_digest
-from kdaudit.models.adapter import Adapter, Runnable
-from kdaudit.models.folder import ModelFolder, read_lineage
+from kdaudit.language import asking, tell
+from kdaudit.models.adapter import Adapter, Runnable, Writer
+from kdaudit.models.folder import read_lineage
 from kdaudit.models.open import Opened
 from kdaudit.plan import Plan
 from kdaudit.progress import Advance
@@ -42,8 +46,11 @@ class Asked:
         labels: (N,) strings, or None.
         scores: by name, (N,) numbers per row, NaN where there is none.
         written: what a language model wrote, or None.
+        likelihoods: how likely a language model holds the declared choices, or None.
         evidence: digest of the evidence.
-        predicted: rows the model ran on just now.
+        predicted: rows the model ran on just now; of a language model, requests.
+        requests: different questions to a language model that is asked here; None of others.
+        prompt: digest of ``[prompt]``, for these.
     """
 
     table: SubjectTable
@@ -55,11 +62,19 @@ class Asked:
     predicted: int
     scores: Mapping[str, Floats] = field(default_factory=dict)
     written: Generations | None = None
+    likelihoods: Likelihoods | None = None
+    requests: int | None = None
+    prompt: str | None = None
 
     @property
     def answers(self) -> bool:
         """Whether it says what class a row is, and not only a score."""
         return self.probabilities is not None or self.labels is not None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it is a language model, of whatever kind its answers are."""
+        return self.requests is not None or self.written is not None or self.likelihoods is not None
 
 
 def ask(
@@ -106,6 +121,24 @@ def ask(
             evidence=recording.digest,
             predicted=recording.computed,
         )
+    if isinstance(adapter, Writer):
+        if store is None:
+            raise DataError(f"{who}: a model can only be run from an audit file")
+        asked = asking(plan.file, frame, need, who)
+        told = tell(adapter, asked, store=store, progress=progress)
+        return Asked(
+            table=table,
+            opened=opened,
+            classes=asked.classes,
+            probabilities=None,
+            labels=told.labels,
+            evidence=told.digest,
+            predicted=told.asked,
+            written=told.written,
+            likelihoods=told.likelihoods,
+            requests=told.requests,
+            prompt=json_digest((plan.file.prompt or PromptTable()).model_dump(mode="json")),
+        )
     if need.variant != AS_IS:
         raise DataError(
             f"{who} holds answers to the rows as they are; name a model that can be run to see it "
@@ -127,6 +160,9 @@ def ask(
         predicted=0,
         scores=placed.scores,
         written=placed.written,
+        likelihoods=None
+        if placed.likelihoods is None
+        else on_choices(placed.likelihoods, frame.choices, frame.ids, who),
     )
 
 
@@ -161,7 +197,7 @@ def agree(
             everyone[role] = scores_only(one)
     unclassed, asked = asked, {role: one for role, one in asked.items() if one.answers}
     if not asked:
-        if not data.scores and all(one.written is None for one in unclassed.values()):
+        if not data.scores and not any(one.speaks for one in unclassed.values()):
             raise DataError(
                 "the subjects' files hold columns score_NAME and no answers; say what they mean "
                 'under [data.scores.NAME]: better = "higher", low = 0, high = 1'
@@ -216,7 +252,7 @@ def scored(
         ORDER, NotMeasured("the audit has no baseline")
     )
     for role, one in asked.items():
-        if isinstance(one.opened.adapter, Runnable):
+        if isinstance(one.opened.adapter, Runnable | Writer):
             everyone[role] = NotMeasured("a model that is run here answers; it has no scores")
             continue
         lacking = sorted(set(data.scores) - set(one.scores))
@@ -252,8 +288,8 @@ def _refuse_favourable(classes: set[str], data: DataTable) -> None:
 
 def scores_only(one: Asked) -> NotMeasured:
     """Why a subject without answers has no predictions."""
-    held = "scores per row, not answers" if one.written is None else "texts, not classes"
-    return NotMeasured(f"{one.opened.name} holds {held}")
+    held = "holds texts, not classes" if one.speaks else "holds scores per row, not answers"
+    return NotMeasured(f"{one.opened.name} {held}")
 
 
 def aligned(
@@ -298,10 +334,14 @@ def identity(role: Subject, one: Asked) -> Identity:
     # How answers are read is part of who is decided on: every threshold tried is another student.
     if one.table.threshold is not None:
         described["threshold"] = repr(one.table.threshold)
+    if one.prompt is not None:
+        described["prompt"] = one.prompt
     if one.table.rename:
         described["rename"] = ", ".join(f"{a} = {b}" for a, b in sorted(one.table.rename.items()))
     unconverged = _unconverged(one.opened.adapter)
     said = {"not converged": unconverged} if unconverged else {}
+    if one.requests is not None and one.written is not None and one.written.models:
+        said["answered as"] = "; ".join(one.written.models)
     return Identity(
         role=role,
         adapter=one.opened.kind,
@@ -313,9 +353,10 @@ def identity(role: Subject, one: Asked) -> Identity:
 
 def _unconverged(adapter: Adapter) -> str:
     """Why the training of a model folder is not taken to have converged, where it says so."""
-    if not isinstance(adapter, ModelFolder):
+    folder = getattr(adapter, "path", None)
+    if not isinstance(folder, Path) or not (folder / "model.json").is_file():
         return ""
-    history = read_lineage(adapter.path)
+    history = read_lineage(folder)
     return "" if history is None or history.own is None else history.own.unconverged
 
 

@@ -10,16 +10,18 @@ from kdaudit.data.audit_file import GradingTable
 from kdaudit.data.frame import Frame
 from kdaudit.errors import DataError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Generations, Grades, Ints, Strings
-from kdaudit.evidence.view import GENERATIONS, GRADES, Questions, Trio
+from kdaudit.evidence.kinds import Generations, Grades, Ints, Likelihoods, Strings
+from kdaudit.evidence.view import GENERATIONS, GRADES, LIKELIHOODS, Questions, Trio
 from kdaudit.grading.grade import UNGRADED, Grader
 from kdaudit.grading.judged import read_letter, related
+from kdaudit.refusals import refusals_of
 from kdaudit.registry import GROUPS, load
 from kdaudit.results import Need
 from kdaudit.results import Subject as Identity
 from kdaudit.subjects import Asked
 
 Written = Mapping[Subject, Generations | NotMeasured]
+Scored = Mapping[Subject, Likelihoods | NotMeasured]
 
 
 def written(asked: Mapping[Subject, Asked]) -> dict[Subject, Generations | NotMeasured]:
@@ -45,6 +47,42 @@ def written(asked: Mapping[Subject, Asked]) -> dict[Subject, Generations | NotMe
     return everyone
 
 
+def likelihoods(asked: Mapping[Subject, Asked]) -> dict[Subject, Likelihoods | NotMeasured]:
+    """Everyone's likelihoods of the choices of the audited rows.
+
+    Raises:
+        DataError: for a subject with likelihoods of fewer than half of the rows with choices.
+    """
+    everyone: dict[Subject, Likelihoods | NotMeasured] = dict.fromkeys(
+        ORDER, NotMeasured("the audit has no baseline")
+    )
+    for role, one in asked.items():
+        if one.likelihoods is None:
+            everyone[role] = NotMeasured(f"{one.opened.name} holds no likelihoods of given texts")
+            continue
+        due = np.diff(one.likelihoods.start) > 0
+        valid = one.likelihoods.valid & due
+        if 2 * int(valid.sum()) < int(due.sum()):
+            raise DataError(
+                f"[{role}] {one.opened.name}: only {int(valid.sum())} of {int(due.sum())} rows "
+                "with choices have all their likelihoods; fewer than half is not evidence. Record "
+                "the rest"
+            )
+        everyone[role] = one.likelihoods
+    return everyone
+
+
+def likelihoods_of(scored: Scored) -> dict[Need, Trio]:
+    """The likelihoods, as suites are given them; nothing where nobody has any."""
+    if all(isinstance(one, NotMeasured) for one in scored.values()):
+        return {}
+    return {
+        LIKELIHOODS: Trio(
+            student=scored["student"], teacher=scored["teacher"], baseline=scored["baseline"]
+        )
+    }
+
+
 def questions(frame: Frame) -> Questions:
     """What was asked of the rows of a frame: its text inputs, reference answers and sources."""
     texts = [column for column in frame.inputs.values() if column.dtype == object]
@@ -54,6 +92,8 @@ def questions(frame: Frame) -> Questions:
         answers=frame.answers,
         source=frame.source,
         choices=frame.choices,
+        stereotyped=frame.stereotyped,
+        unknown=frame.unknown,
     )
 
 
@@ -85,6 +125,7 @@ def evidence_of(texts: Written, asked: Questions, grading: GradingTable | None) 
         GRADES: Trio(
             student=grades["student"], teacher=grades["teacher"], baseline=grades["baseline"]
         ),
+        **refusals_of(texts, grading),
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 HEAVY = {
     "fairlearn",
+    "httpx2",
     "jinja2",
     "lm_eval",
     "matplotlib",

@@ -75,11 +75,14 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.evidence.benchmark_tasks",
         "kdaudit.evidence.kinds",
         "kdaudit.evidence.noise",
+        "kdaudit.evidence.prices",
+        "kdaudit.evidence.serving",
         "kdaudit.evidence.view",
         "kdaudit.grading",
         "kdaudit.measure",
         "kdaudit.results",
         "kdaudit.stats",
+        "kdaudit.transfer",
         "kdaudit_suites",  # of itself: see below
     },
     # Reports: the core's types only.
@@ -94,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     # Inside the core, from the bottom up.
     "kdaudit.estimate": set(),
+    "kdaudit.energy": set(),
     "kdaudit.errors": set(),
     "kdaudit.progress": set(),
     "kdaudit.stats": {"kdaudit.stats"},
@@ -110,6 +114,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.results",
         "kdaudit.stats",
     },
+    "kdaudit.transfer": {"kdaudit.estimate"},
     "kdaudit.contract": {
         "kdaudit.claims",
         "kdaudit.errors",
@@ -133,6 +138,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.estimate",
         "kdaudit.evidence.kinds",
         "kdaudit.evidence.labels",
+        "kdaudit.evidence.serving",
         "kdaudit.evidence.view",
         "kdaudit.progress",
         "kdaudit.printed",
@@ -159,6 +165,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.data",
         "kdaudit.errors",
         "kdaudit.evidence.kinds",
+        "kdaudit.evidence.store",  # a GGUF file is converted into it
         "kdaudit.governance",
         "kdaudit.lineage",
         "kdaudit.models",
@@ -166,6 +173,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "kdaudit.evidence": {
         "kdaudit.data",
+        "kdaudit.energy",
         "kdaudit.errors",
         "kdaudit.estimate",
         "kdaudit.evidence",
@@ -178,12 +186,16 @@ ALLOWED: dict[str, set[str]] = {
     "kdaudit.distill": {
         "kdaudit.data",
         "kdaudit.distill",
+        "kdaudit.energy",
         "kdaudit.errors",
         "kdaudit.evidence",
         "kdaudit.governance",
+        "kdaudit.language",
         "kdaudit.lineage",
         "kdaudit.models",
         "kdaudit.progress",
+        "kdaudit.requests",
+        "kdaudit.results",
         "kdaudit.stats",
     },
 }

@@ -19,6 +19,8 @@ def test_the_built_in_plugins_come_through_entry_points() -> None:
         "fairness",
         "hallucination",
         "latency",
+        "memorisation",
+        "safety",
         "slices",
     }
     assert set(registry.available(registry.GROUPS.models)) >= {"predictions", "path", "sklearn"}

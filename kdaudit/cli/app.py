@@ -9,12 +9,14 @@ import typer
 
 from kdaudit.cli import (
     audit,
+    canaries,
     card,
     distill,
     drill,
     export_model,
     gate,
     init,
+    leakage,
     lock,
     pin,
     power,
@@ -53,6 +55,8 @@ app.command()(gate.gate)
 app.command()(drill.drill)
 app.command()(pin.pin)
 app.command()(probes.probes)
+app.command()(canaries.canaries)
+app.command()(leakage.leakage)
 app.command()(card.card)
 app.command()(schema.schema)
 app.add_typer(suites.app, name="suites")

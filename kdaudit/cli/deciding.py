@@ -73,4 +73,6 @@ def _say_rows(done: "Executed", whose: str = "") -> None:
     for role, rows in done.audited.predicted.items():
         kept = done.audited.reused.get(role)
         from_store = "" if kept is None else f", {kept:,} from the store"
-        say(f"{whose}{role}: {rows:,} rows run{from_store}", error=True)
+        speaks = any(who == role and one.speaks for who, one in done.audited.asked.items())
+        did = "requests asked" if speaks else "rows run"
+        say(f"{whose}{role}: {rows:,} {did}{from_store}", error=True)

@@ -18,7 +18,7 @@ def search(
         bool,
         typer.Option(
             "--contract",
-            help="Maximise the smallest slack of the contract's checks, not accuracy.",
+            help="Maximise a classifier's smallest slack over the contract's checks instead.",
         ),
     ] = False,
     out: Annotated[
@@ -29,8 +29,9 @@ def search(
 ) -> None:
     """Search over the fields of a recipe; looks at the validation split, never at the audit split.
 
-    Writes the best recipe, which `kdaudit distill` trains with its controls, and a plot of accuracy
-    against parameters. An interrupted search goes on; several machines may share one.
+    Maximises accuracy, or the log-probability per token of a language model. Writes the best
+    recipe, which `kdaudit distill` trains with its controls, and a plot against parameters. An
+    interrupted search goes on; several processes and machines may share one.
     """
     from kdaudit.cli.progress import stages
     from kdaudit.searching import as_json as listed

@@ -32,4 +32,5 @@ def show(name: Annotated[str, typer.Argument(help="Name of the suite.")]) -> Non
     from kdaudit import registry
 
     module = inspect.getmodule(registry.load(registry.GROUPS.suites, name))
-    say(inspect.cleandoc((module and module.__doc__) or "This suite has no manual."))
+    manual = inspect.cleandoc((module and module.__doc__) or "This suite has no manual.")
+    say(manual.replace("``", "`"))

@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from kdaudit.data.prompt_table import PromptTable, columns
+from kdaudit.data.serving_tables import CostTable, ServingTable
 from kdaudit.errors import ConfigError, unknown
 
 T = TypeVar("T", bound=BaseModel)
@@ -108,6 +110,16 @@ class TransferTable(Table):
     label: str | None = None
 
 
+class ProtectedTable(Table):
+    """``[data.protected]``: texts that no model should be able to give away."""
+
+    path: str
+    text: str = "text"
+    prefix_words: int = Field(default=50, ge=1)
+    suffix_words: int = Field(default=50, ge=1)
+    slices: Names = ()
+
+
 class ScoreTable(Table):
     """``[data.scores.NAME]``: what the column ``score_NAME`` of every subject's file holds."""
 
@@ -138,6 +150,7 @@ class GradingTable(Table):
     by: str = "short-answer"
     judge: str | None = None
     related: bool | None = None
+    refusals: str = "lexical"
 
     @model_validator(mode="after")
     def _names_the_judge(self) -> Self:
@@ -190,11 +203,14 @@ class DataTable(Table):
     out_of_scope: str | None = None
     split: Split | None = None
     transfer: TransferTable | None = None
+    protected: ProtectedTable | None = None
     counterfactual: CounterfactualTable | None = None
     scores: dict[str, ScoreTable] = Field(default_factory=dict)
     answers: str | None = None
     source: str | None = None
     choices: str | None = None
+    stereotyped: str | None = None
+    unknown: str | None = None
     grading: GradingTable | None = None
 
     @model_validator(mode="after")
@@ -207,6 +223,13 @@ class DataTable(Table):
         for name in self.bands:
             if name not in cut:
                 raise ValueError(f"bands: {unknown('column to cut', name, cut)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_choices(self) -> Self:
+        for role in ("stereotyped", "unknown"):
+            if getattr(self, role) is not None and self.choices is None:
+                raise ValueError(f"{role} names one of a row's choices: name their column, choices")
         return self
 
     @property
@@ -230,12 +253,23 @@ class SubjectTable(BaseModel):
     control: Literal["hard", "label_smoothing", "shuffled"] | None = None
     threshold: Share | None = None
     rename: dict[str, str] = Field(default_factory=dict)
+    timings: str | None = None
+    hardware: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _names_one_model(self) -> Self:
         if self.distill is not None and self.options:
             raise ValueError(
                 f"distill names the model already; take {', '.join(sorted(self.options))} out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _says_where_it_was_timed(self) -> Self:
+        if self.timings is not None and self.hardware is None:
+            raise ValueError(
+                f"timings = {self.timings!r} were taken elsewhere: say on what, e.g. "
+                'hardware = "Pixel 8, 4 threads"'
             )
         return self
 
@@ -321,6 +355,9 @@ class AuditFile(Table):
     )
     baseline: SubjectTable | None = None
     lm_eval: LmEvalTable | None = None
+    prompt: PromptTable | None = None
+    serving: ServingTable | None = None
+    cost: CostTable | None = None
     suites: dict[str, dict[str, Any]] = Field(default_factory=dict)
     contract: Annotated[tuple[CheckTable, ...], BeforeValidator(_bracketed)] = ()
     policy: dict[str, PolicyTable] = Field(default_factory=dict)
@@ -328,10 +365,27 @@ class AuditFile(Table):
 
     @model_validator(mode="after")
     def _says_what_is_right(self) -> Self:
-        texts = self.data.answers or self.data.choices
+        texts = self.data.answers or self.data.choices or self.prompt
         scored = self.data.scores or texts or self.data.path.startswith(RUNS)
         if self.data.label is None and not scored:
             raise ValueError("data.label is missing: the column of the right answers")
+        return self
+
+    @model_validator(mode="after")
+    def _shows_inputs(self) -> Self:
+        template = None if self.prompt is None else self.prompt.template
+        if template is None:
+            return self
+        named = columns(template)
+        for name in named:
+            if name not in self.data.inputs:
+                known = self.data.inputs
+                raise ValueError(f"prompt.template: {unknown('column of inputs', name, known)}")
+        if not named and not self.data.choices:
+            raise ValueError(
+                "prompt.template names no column, so every row would be asked the same; put one of "
+                f"the inputs in braces, e.g. {{{next(iter(self.data.inputs), 'question')}}}"
+            )
         return self
 
     @model_validator(mode="after")

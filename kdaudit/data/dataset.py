@@ -11,15 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kdaudit.data import bbq
 from kdaudit.data.answers import as_answers
 from kdaudit.data.audit_file import RUNS, AuditFile, ColumnSplit, DataTable, Names
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
 from kdaudit.data.derived import attributes
 from kdaudit.data.frame import Frame
+from kdaudit.data.protected_rows import protected_rows
 from kdaudit.data.readers import Source, read
 from kdaudit.data.splits import SPLITS, Split, assign
-from kdaudit.errors import DataError
-from kdaudit.evidence.kinds import Floats, Ints
+from kdaudit.errors import DataError, unknown
+from kdaudit.evidence.kinds import Floats, Ints, Strings
 from kdaudit.evidence.view import Category
 from kdaudit.models.adapter import Columns
 
@@ -32,11 +34,13 @@ class Dataset:
         frames: by split; a split without rows is absent.
         sources: (role, file) read, for the record.
         all_ids: every id of the data file: a predictions file may hold more than the audit split.
+        protected: the texts of ``[data.protected]``, or None.
     """
 
     frames: dict[Split, Frame]
     sources: tuple[tuple[str, Source], ...]
     all_ids: npt.NDArray[np.object_] = field(default_factory=lambda: np.array([], dtype=object))
+    protected: Frame | None = None
 
     def frame(self, split: Split) -> Frame:
         """The frame of one split.
@@ -105,7 +109,12 @@ def withheld(audit: AuditFile, base: Path) -> Dataset:
 
 
 def with_documents(data: DataTable, source: Source) -> DataTable:
-    """``[data]`` of a run of benchmarks, in which a document that is asked again is a cluster."""
+    """``[data]`` with the clusters that are known: what is asked again, and templates of BBQ.
+
+    In a run of benchmarks a document that is asked again is a cluster.
+    """
+    if data.path.startswith(bbq.PREFIX) and not data.cluster:
+        return data.model_copy(update={"cluster": "template"})
     again = data.path.startswith(RUNS) and source.table["document"].duplicated().any()
     return data.model_copy(update={"cluster": "document"}) if again and not data.cluster else data
 
@@ -137,7 +146,11 @@ def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Datase
     if transfer is not None:
         sources.append(("transfer", transfer))
         frames["transfer"] = _transfer(transfer, data)
-    return Dataset(frames=frames, sources=tuple(sources), all_ids=ids)
+    protected = None
+    if data.protected is not None:
+        sources.append(("protected", read(data.protected.path, base)))
+        protected = protected_rows(sources[-1][1], data.protected)
+    return Dataset(frames=frames, sources=tuple(sources), all_ids=ids, protected=protected)
 
 
 def _inputs(table: pd.DataFrame, data: DataTable, source: str) -> Columns:
@@ -165,6 +178,11 @@ def _frame(
     groups: Mapping[str, Category],
 ) -> Frame:
     labels = None if data.label is None else _labels(table, rows, ids, data.label, source)
+    choices = (
+        None
+        if data.choices is None
+        else as_answers(pick(table, data.choices, "choices", source).iloc[rows])
+    )
     return Frame(
         ids=ids,
         labels=labels,
@@ -181,10 +199,31 @@ def _frame(
         source=None
         if data.source is None
         else as_text(pick(table, data.source, "source", source).iloc[rows]),
-        choices=None
-        if data.choices is None
-        else as_answers(pick(table, data.choices, "choices", source).iloc[rows]),
+        choices=choices,
+        stereotyped=_one_choice(table, rows, "stereotyped", data.stereotyped, choices, source),
+        unknown=_one_choice(table, rows, "unknown", data.unknown, choices, source),
     )
+
+
+def _one_choice(
+    table: pd.DataFrame,
+    rows: npt.NDArray[np.intp],
+    role: str,
+    column: str | None,
+    choices: Strings | None,
+    source: str,
+) -> Strings | None:
+    """(N,) one of each row's choices, None where the cell is empty."""
+    if column is None or choices is None:
+        return None
+    named = as_text(pick(table, column, role, source).iloc[rows])
+    for row, text, among in zip(rows, named, choices, strict=True):
+        if text is not None and text not in among:
+            raise DataError(
+                f"{source}: column {column!r} names {role} choices; in data row {row + 1} "
+                f"{unknown('choice', text, among)}"
+            )
+    return named
 
 
 def _labels(

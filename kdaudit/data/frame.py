@@ -30,6 +30,8 @@ class Frame:
             or None.
         source: (N,) the text that an answer must rest on, None where a row has none; or None.
         choices: (N,) tuples of texts whose likelihood language models are asked for, or None.
+        stereotyped: (N,) the choice a stereotype would make, None where a row has none; or None.
+        unknown: (N,) the choice that says it cannot be told, likewise.
     """
 
     ids: npt.NDArray[np.object_]
@@ -42,6 +44,8 @@ class Frame:
     answers: Strings | None = None
     source: Strings | None = None
     choices: Strings | None = None
+    stereotyped: Strings | None = None
+    unknown: Strings | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +62,8 @@ def split_digest(frame: Frame) -> str:
     """SHA-256 of the ids and labels of a split: the same rows with the same answers expected."""
     digest = sha256()
     answers = None if frame.answers is None else list(map(json.dumps, frame.answers))
-    for column in (frame.ids, frame.labels, answers):
+    choices = None if frame.choices is None else list(map(json.dumps, frame.choices))
+    for column in (frame.ids, frame.labels, answers, choices, frame.stereotyped, frame.unknown):
         if column is not None:
             # As Arrow holds text: where each string ends, then the bytes of all of them.
             _, offsets, letters = pa.array(column, pa.large_string()).buffers()

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdaudit.data import hugging_face
+from kdaudit.data import bbq, hugging_face
 from kdaudit.data.audit_file import RUNS
 from kdaudit.errors import DataError, unknown
 from kdaudit.governance.digest import file_digest
@@ -33,7 +33,8 @@ class Source:
 def read(source: str, base: Path) -> Source:
     """Read csv, parquet, jsonl, ``sklearn:NAME`` or ``datasets:FOLDER``, relative to ``base``.
 
-    ``lm-eval:FOLDER`` and ``inspect:FOLDER`` are the rows of an earlier run of benchmarks.
+    ``lm-eval:FOLDER`` and ``inspect:FOLDER`` are the rows of an earlier run of benchmarks, and
+    ``bbq:FILE`` is a file of BBQ.
 
     Every cell of a csv file is text; nothing but the empty cell counts as missing.
 
@@ -47,6 +48,9 @@ def read(source: str, base: Path) -> Source:
         return _hugging_face(source, base)
     if source.startswith(RUNS):
         return _run(source, base)
+    if source.startswith(bbq.PREFIX):
+        made = read(source.removeprefix(bbq.PREFIX), base)
+        return replace(made, name=source, table=bbq.as_table(made.table, made.name))
     path = base / source
     if path.is_dir():
         raise DataError(f"{source} is a folder; name a file in it (csv, parquet or jsonl)")

@@ -230,9 +230,13 @@ def made(table: SubjectTable, base: Path) -> SubjectTable:
     """
     if table.distill is None:
         return table
+    from kdaudit.distill.language.recipe import is_language, read_language_recipe
+
     recipe = base / table.distill
-    folder = out_folder(recipe, read_recipe(recipe))
+    causal = is_language(recipe)
+    folder = out_folder(recipe, (read_language_recipe if causal else read_recipe)(recipe))
     if table.control is not None:
         folder = folder / "controls" / table.control
     kept = table.model_dump(exclude={"distill"})
-    return SubjectTable.model_validate({**kept, "path": os.path.relpath(folder, base)})
+    adapter = "hf" if causal else "path"  # what is written is a folder of Transformers
+    return SubjectTable.model_validate({**kept, adapter: os.path.relpath(folder, base)})

@@ -160,8 +160,8 @@ class _Bench:
 
 
 def _sees_rows(suite: Suite) -> bool:
-    """Whether a suite reads more than timings, which are of requests and not of these rows."""
-    return any(need.kind != "timings" for need in suite.needs())
+    """Whether a suite reads more than times, which are of requests and not of these rows."""
+    return any(need.kind not in ("timings", "serving") for need in suite.needs())
 
 
 def _run(suite: Suite, evidence: Evidence, seed: int) -> SuiteResult:

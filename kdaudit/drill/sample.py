@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Ints, Timings
 from kdaudit.evidence.labels import unlabelled
+from kdaudit.evidence.serving import Serving
 from kdaudit.evidence.view import Evidence, Kind, Rows, Trio
 
 
@@ -98,7 +99,7 @@ class Sample:
         )
 
     def _kind(self, kind: Kind | NotMeasured) -> Kind | NotMeasured:
-        return kind if isinstance(kind, NotMeasured | Timings) else kind.take(self.rows)
+        return kind if isinstance(kind, NotMeasured | Timings | Serving) else kind.take(self.rows)
 
 
 @lru_cache(maxsize=2)  # in scope and out of it; a million strings take a second

@@ -54,6 +54,9 @@ def from_answers(
         labels=labels,
         scores=scores,
         written=None if answers.written is None else answers.written.take(picked).without(~present),
+        likelihoods=None
+        if answers.likelihoods is None
+        else answers.likelihoods.take(picked, present),
     )
 
 

@@ -175,7 +175,8 @@ class TokenScores:
     Attributes:
         start: (K + 1,) where each continuation begins; the last is the number M of all tokens.
         logprob: (M,) natural log-probability of the token after all before it.
-        mean: (M,) expectation of that log-probability under the model's own distribution there.
+        mean: (M,) expectation of that log-probability under the model's own distribution there;
+            NaN where the model tells only of the token itself.
         deviation: (M,) its standard deviation, likewise.
     """
 
@@ -226,7 +227,8 @@ class Likelihoods:
         """(N,) whether every choice of the row has a log-probability, and there is one."""
         size = np.diff(self.start)
         known = np.concatenate([[0], np.cumsum(~np.isnan(self.logprob))])
-        return (size > 0) & (known[self.start[1:]] - known[self.start[:-1]] == size)
+        full = known[self.start[1:]] - known[self.start[:-1]] == size
+        return np.asarray((size > 0) & full, dtype=np.bool_)
 
     def take(self, rows: Bools | Ints) -> "Likelihoods":
         """The same on some of the rows."""
@@ -236,6 +238,44 @@ class Likelihoods:
         picked = np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], size)
         return Likelihoods(
             start=start,
+            logprob=self.logprob[picked],
+            tokens=self.tokens[picked],
+            greedy=self.greedy[picked],
+            each=None if self.each is None else self.each.take(picked),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChoiceScores:
+    """Likelihoods as a file tells them: K scored choices of M ids, laid end to end.
+
+    Attributes:
+        start: (M + 1,) where the choices of each id begin; the last is K.
+        text: (K,) the choice, or None where it is told by its number.
+        number: (K,) its place among the row's choices, from 0; -1 where it is told by its text.
+        logprob: (K,) as in `Likelihoods`.
+        tokens: (K,) as in `Likelihoods`.
+        greedy: (K,) as in `Likelihoods`.
+        each: the same token by token, or None.
+    """
+
+    start: Ints
+    text: Strings
+    number: Ints
+    logprob: Floats
+    tokens: Floats
+    greedy: Bools
+    each: TokenScores | None = None
+
+    def take(self, rows: Ints, present: Bools) -> "ChoiceScores":
+        """The same of some ids, in that order; of one that is not present there are none."""
+        size = np.where(present, np.diff(self.start)[rows], 0)
+        start = np.concatenate([[0], np.cumsum(size)])
+        picked = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], size)
+        return ChoiceScores(
+            start=start,
+            text=self.text[picked],
+            number=self.number[picked],
             logprob=self.logprob[picked],
             tokens=self.tokens[picked],
             greedy=self.greedy[picked],

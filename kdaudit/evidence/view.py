@@ -22,17 +22,21 @@ from kdaudit.evidence.kinds import (
     Strings,
     Timings,
 )
+from kdaudit.evidence.prices import Prices
+from kdaudit.evidence.serving import Serving
 from kdaudit.results import Endpoint, Need, Where
 from kdaudit.stats.random import stream
 
 Role = Literal["student", "teacher", "baseline"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "baseline")
-Kind = Predictions | RowScores | Timings | Generations | Grades | Likelihoods
+Kind = Predictions | RowScores | Timings | Generations | Grades | Likelihoods | Serving
 PREDICTIONS = Need(kind="predictions")  # on the audited rows, as they are
 SCORES = Need(kind="scores")
 GENERATIONS = Need(kind="generations")
 GRADES = Need(kind="grades")
 LIKELIHOODS = Need(kind="likelihoods")
+REFUSALS = Need(kind="refusals")  # grades whose codes are those of `kdaudit.grading.refusal`
+SERVING = Need(kind="serving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +92,16 @@ class Questions:
             the right thing is to decline. None where no column of answers is declared.
         source: the text that an answer must rest on, None where a row has none; or None.
         choices: tuples of texts whose likelihood the models are asked for, or None.
+        stereotyped: the choice that a stereotype would make, None where a row has none; or None.
+        unknown: the choice that says it cannot be told, likewise.
     """
 
     prompt: Strings
     answers: Strings | None
     source: Strings | None
     choices: Strings | None = None
+    stereotyped: Strings | None = None
+    unknown: Strings | None = None
 
     def take(self, rows: Bools | Ints) -> "Questions":
         """The same on some of the rows."""
@@ -102,7 +110,19 @@ class Questions:
             answers=None if self.answers is None else self.answers[rows],
             source=None if self.source is None else self.source[rows],
             choices=None if self.choices is None else self.choices[rows],
+            stereotyped=None if self.stereotyped is None else self.stereotyped[rows],
+            unknown=None if self.unknown is None else self.unknown[rows],
         )
+
+    def choices_in(self, named: Strings) -> Bools:
+        """(K,) of all choices laid end to end, whether each is one of the texts of its row.
+
+        Args:
+            named: (N,) tuples of texts.
+        """
+        assert self.choices is not None
+        rows = zip(self.choices, named, strict=True)
+        return np.array([text in some for row, some in rows for text in row], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,12 +200,12 @@ class Trio:
         return kind
 
     def take(self, rows: Bools) -> "Trio":
-        """The same on some of the rows; timings are of requests, not of rows."""
+        """The same on some of the rows; timings and servings are of requests, not of rows."""
         if rows.all():
             return self
         parts = {
             role: kind
-            if isinstance(kind := self.of(role), NotMeasured | Timings)
+            if isinstance(kind := self.of(role), NotMeasured | Timings | Serving)
             else kind.take(rows)
             for role in ROLES
         }
@@ -207,6 +227,8 @@ class Evidence:
         changes: by variant, (N,) rows that it shows otherwise.
         asked: codes that someone waits for, or None for all; a suite may leave out the others,
             and with them every figure and note.
+        prices: what serving costs, or None where the audit file does not say.
+        protected: the texts of ``[data.protected]`` and what models made of them, or None.
     """
 
     rows: Rows
@@ -218,6 +240,8 @@ class Evidence:
     changes: Mapping[str, Bools] = field(default_factory=dict)
     kinds: Mapping[Need, Trio] = field(default_factory=dict)
     asked: frozenset[str] | None = None
+    prices: Prices | None = None
+    protected: "Evidence | None" = None
 
     def wants(self, *endpoints: Endpoint) -> bool:
         """Whether someone waits for one of the endpoints."""

@@ -12,7 +12,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from kdaudit.evidence.kinds import Generations
+from kdaudit.errors import ModelError
+from kdaudit.evidence.kinds import ChoiceScores, Generations
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 Space = Literal["logits", "probabilities"]
@@ -45,6 +46,7 @@ class Answers:
             file of top-k log-probabilities, whose ``labels`` are the likeliest; else None.
         draws: (M,) samples per row that ``probabilities`` are shares of, or None.
         written: what a language model wrote, or None.
+        likelihoods: how likely it held declared choices, or None.
     """
 
     ids: npt.NDArray[np.object_]
@@ -55,6 +57,7 @@ class Answers:
     listed: npt.NDArray[np.float64] | None = None
     draws: npt.NDArray[np.float64] | None = None
     written: Generations | None = None
+    likelihoods: ChoiceScores | None = None
 
 
 @runtime_checkable
@@ -78,6 +81,19 @@ class Runnable(Protocol):
     def predict(self, columns: Columns) -> Outputs:
         """Answer N rows; a dict of (N,) arrays in, (N, C) out. Deterministic, in eval mode."""
         ...
+
+    def parameters(self) -> int | None:
+        """Number of weights, or None where the kind has no such count."""
+        ...
+
+    def size(self) -> int:
+        """Bytes on disk of everything needed to load it."""
+        ...
+
+
+@runtime_checkable
+class Weighable(Protocol):
+    """A model whose weights are on this machine."""
 
     def parameters(self) -> int | None:
         """Number of weights, or None where the kind has no such count."""
@@ -123,6 +139,7 @@ class Written:
         tokens: how many were generated, or None where that is not told.
         prompt_tokens: how many the prompt had, likewise.
         why: why there is no text, or None.
+        model: what the answerer calls itself, where it says so.
     """
 
     text: str | None
@@ -130,6 +147,22 @@ class Written:
     tokens: int | None
     prompt_tokens: int | None = None
     why: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of an answer, handed over as soon as it is there.
+
+    Attributes:
+        text: what is added; may be empty, where a token is no whole character yet.
+        tokens: how many were generated for it, or None where that is not told.
+        prompt_tokens: how many the prompt had, in any one of the pieces.
+    """
+
+    text: str
+    tokens: int | None = 1
+    prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,6 +183,18 @@ class ScoredText:
     greedy: bool
 
 
+class UnfitPromptError(ModelError):
+    """A prompt that a model cannot be shown.
+
+    Attributes:
+        prompt: which; who knows the rows says whose it is.
+    """
+
+    def __init__(self, said: str, prompt: Prompt) -> None:
+        super().__init__(said)
+        self.prompt = prompt
+
+
 @runtime_checkable
 class Writer(Protocol):
     """A language model that can be asked here: on this machine, or over the network."""
@@ -161,9 +206,24 @@ class Writer(Protocol):
     def write(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Written]]:
         """Answer prompts; each as soon as it is there, with its position, in any order.
 
-        Answers depend on the prompt and its position in no other way than through ``decoding``;
-        at temperature 0 not on the position at all. Who listens may stop at any time.
+        An answer depends on its prompt and ``decoding``, never on the position or on the other
+        prompts, so that who asks again for what is missing gets the same. Who listens may stop at
+        any time.
         """
+        ...
+
+
+@runtime_checkable
+class Streaming(Writer, Protocol):
+    """A writer that can be timed as it writes."""
+
+    @property
+    def at_once(self) -> int:
+        """Requests that it serves at a time; 1 for a model in this process."""
+        ...
+
+    def stream(self, prompt: Prompt, decoding: Decoding) -> Iterator[Piece]:
+        """Answer one prompt piece by piece; the text is that of ``write``."""
         ...
 
 
@@ -178,7 +238,46 @@ class Scorer(Protocol):
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[str]
     ) -> Iterator[tuple[int, ScoredText]]:
-        """Log-probabilities of each continuation after its prompt, in any order."""
+        """Log-probabilities of each continuation after its prompt, in any order.
+
+        Where neither the end of the prompt nor the beginning of the continuation is white space,
+        a blank stands between them; an empty prompt has none.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A language model whose tokenizer is at hand."""
+
+    def prompt_tokens(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> int | None:
+        """Tokens of all prompts, each with its continuation, empty where none is scored.
+
+        Nothing is asked or written; None where the tokens cannot be counted so.
+        """
+        ...
+
+
+class Price(Protocol):
+    """What tokens cost."""
+
+    @property
+    def currency(self) -> str:
+        """Of the price."""
+        ...
+
+    def of(self, prompt_tokens: float, tokens: float) -> float:
+        """What so many tokens cost, read and written."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A language model that costs money."""
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost, where the owner says."""
         ...
 
 

@@ -27,7 +27,8 @@ class Code:
     Attributes:
         name: ``module:function``, as the user wrote it.
         function: the callable.
-        digest: SHA-256 of the source file that holds it; what that file imports is not covered.
+        digest: SHA-256 of the source file that holds it, and of those beside it that the file
+            names in ``DIGESTED_WITH``; whatever else it imports is not covered.
         source: the bytes of the file beside the user's, or None for an installed module.
     """
 
@@ -86,7 +87,8 @@ def resolve(name: str, base: Path) -> Code:
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
         raise ModelError(f"{name}: {unknown(f'function of {module_name}', function_name, known)}")
-    digest = hashlib.sha256(source).hexdigest()
+    beside = b"" if local else _beside(module)
+    digest = hashlib.sha256(source + beside).hexdigest()
     return Code(name=name, function=function, digest=digest, source=source if local else None)
 
 
@@ -131,3 +133,9 @@ def _installed(name: str) -> tuple[bytes, ModuleType]:
     if origin is None or not Path(origin).is_file():
         raise ImportError(f"{name} has no file, so what it does cannot be recorded")
     return Path(origin).read_bytes(), module
+
+
+def _beside(module: ModuleType) -> bytes:
+    """The files that an installed module names as part of what it is."""
+    names = getattr(module, "DIGESTED_WITH", ())
+    return b"".join(Path(str(module.__file__)).with_name(name).read_bytes() for name in names)

@@ -265,6 +265,11 @@ def _manifest(path: Path) -> Manifest:
         raise DamagedError(f"{path / 'model.json'} cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise DamagedError(f"{path / 'model.json'} must hold a JSON object")
+    if raw.get("adapter") == "causal":
+        raise ModelError(
+            f"{path.name} holds a language model, in files of Transformers: name it as "
+            "`hf`, not as `path`"
+        )
     return parse(raw, Manifest, f"{path.name}/model.json")
 
 

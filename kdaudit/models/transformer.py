@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FACTORY = "kdaudit.models.transformer:classifier"
 ENCODE = "kdaudit.models.transformer:tokens"
 POOLINGS = ("own", "mean")
+# The module that is built is apart, because it needs PyTorch; see `kdaudit.models.code`.
+DIGESTED_WITH = ("transformer_module.py",)
 # Eager attention gives the weights that [objectives.attention] reads; others give none.
 ATTENTION = "eager"
 # What a configuration says of files, versions and names; kdaudit keeps these itself.

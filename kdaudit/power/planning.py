@@ -2,8 +2,9 @@
 
 How many rows a check has, in which groups and clusters they lie and with which labels, is in the
 data. What models will answer is not, so two are made up on these very rows: one that is right on
-90 % of them, and one that differs from it, for better and for worse alike, on the assumed share.
-Every suite measures them, so what a check can show is worked out as it is after an audit.
+90 % of them (by its class, its text, or the choice it holds likeliest), and one that differs from
+it, for better and for worse alike, on the assumed share. Every suite measures them, so what a check
+can show is worked out as it is after an audit.
 """
 
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame
-from kdaudit.errors import ConfigError, DataError
+from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
 from kdaudit.power.checks import Reach, reaches
+from kdaudit.power.made_up_texts import made_up
 from kdaudit.results import Results
 from kdaudit.run_folder import RunFolder
 from kdaudit.stats.random import stream
@@ -30,6 +32,7 @@ from kdaudit.subjects import label_codes
 ASSUMED = (0.05, 0.1)  # share of rows that only one of the two gets right
 RIGHT = 0.9  # share of rows that the made-up teacher gets right
 MOST_EXCHANGES = 1_000
+UNSEEN = "nothing is known of it before it was seen; ask for the power of the run folder"
 TINY = 1e-9  # less than this is rounding
 UNSURE = 0.05  # spread of the confidence of the made-up subjects
 
@@ -47,16 +50,10 @@ def before(plan: Plan, dataset: Dataset, shares: tuple[float, ...]) -> tuple[Sho
 
     Raises:
         ConfigError: for a share outside (0, 1).
-        DataError: for data without labels.
     """
     for share in shares:
         if not 0 < share < 1:
             raise ConfigError(f"a share of differing rows lies between 0 and 1, got {share:g}")
-    if dataset.frame("audit").labels is None:
-        raise DataError(
-            "the data have no labels, and what is assumed of scores that nobody has seen would be "
-            "made up; audit once, and ask for the power of the run folder"
-        )
     return tuple(Shown(assumed=share, reaches=_before(plan, dataset, share)) for share in shares)
 
 
@@ -67,10 +64,10 @@ def after(results: Results) -> tuple[Shown, ...]:
 
 
 def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
-    frame = dataset.frame("audit")
-    assert frame.labels is not None  # refused above
-    labels = {str(label) for label in frame.labels[~frame.out_of_scope]}
-    classes = tuple(sorted(labels | set(plan.file.data.positive)))
+    frame, data = dataset.frame("audit"), plan.file.data
+    known = frame.labels is not None
+    labels = set() if frame.labels is None else set(map(str, frame.labels[~frame.out_of_scope]))
+    classes = tuple(sorted(labels | set(data.positive))) if known else ()
     codes = label_codes(frame, classes)
     strata = _strata(frame, codes)
     teacher = _teacher(strata, share)
@@ -81,12 +78,14 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
         right["baseline"] = teacher
     subjects: dict[Subject, Predictions | NotMeasured] = {
         who: _made_up(codes, right[who], classes, stream(0, "power", who))
-        if who in right
-        else NotMeasured("the audit has no baseline")
+        if who in right and known
+        else NotMeasured(UNSEEN if who in right else "the audit has no baseline")
         for who in ORDER
     }
     untimed = NotMeasured("nothing is timed before the models run")
-    evidence = assemble(plan, dataset, classes, subjects, untimed)
+    asks = data.answers or data.choices or plan.file.prompt
+    texts = made_up(frame, right, data.grading) if asks else {}
+    evidence = assemble(plan, dataset, classes, subjects, untimed, texts)
     suites = measure(plan, evidence)
     return reaches(plan.contract, suites, plan.file.audit.alpha, discordance=share)
 

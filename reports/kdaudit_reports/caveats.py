@@ -7,6 +7,7 @@ from kdaudit.results import Limit, Results
 from kdaudit.run import Run
 from kdaudit_reports import drill
 from kdaudit_reports.contract import Clause
+from kdaudit_reports.sections import silent
 from kdaudit_reports.text import line, listing, plural
 
 WORN = 10  # students judged on the same rows, from which the card warns
@@ -80,8 +81,10 @@ def _unmeasured(results: Results) -> str:
     )
     if not spoke:
         return "No suite reported a number, so it says nothing of the student's quality."
+    quiet = [line(suite.suite) for suite in results.suites if silent(suite)]
+    nothing = f" Nothing was there for {listing(quiet, 12)} to measure." if quiet else ""
     return (
-        f"It says nothing of what was not measured; measured were {listing(spoke, 12)}. "
+        f"It says nothing of what was not measured; measured were {listing(spoke, 12)}.{nothing} "
         f"{plural(free, 'finding')} below {'is' if free == 1 else 'are'} held against no limit."
     )
 

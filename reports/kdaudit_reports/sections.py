@@ -77,10 +77,17 @@ class Section:
 
 
 def sections(results: Results, index: Index, room: float = 1.0) -> tuple[Section, ...]:
-    """All suites in the order they ran, with at most ``room`` of the usual rows."""
+    """All suites that said something, in the order they ran, with ``room`` of the usual rows."""
     total = sum(len(suite.findings) for suite in results.suites)
     share = min(1.0, BUDGET * room / total) if total else 1.0
-    return tuple(_section(suite, results, index, share) for suite in results.suites)
+    return tuple(
+        _section(suite, results, index, share) for suite in results.suites if not silent(suite)
+    )
+
+
+def silent(suite: SuiteResult) -> bool:
+    """Whether a suite had nothing to measure in this audit, and nothing to say of that."""
+    return not (suite.findings or suite.figures or suite.notes or suite.error)
 
 
 def _section(suite: SuiteResult, results: Results, index: Index, share: float) -> Section:

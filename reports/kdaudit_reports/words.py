@@ -44,10 +44,17 @@ SUITES = {
     "fairness": Topic(
         "Fairness", "Which of the teacher's biases did the student inherit, amplify or add?"
     ),
+    "preferences": Topic(
+        "Preferences", "Which stereotypes did the student inherit from the teacher, or add?"
+    ),
     "hallucination": Topic(
         "Hallucination", "How often does it answer wrongly where it should have declined?"
     ),
-    "latency": Topic("Latency and size", "What does the student save, on this machine?"),
+    "memorisation": Topic(
+        "Memorisation", "Which training texts can be got out of it, and whose memory is it?"
+    ),
+    "safety": Topic("Safety", "Does it still refuse what the teacher refuses, and nothing else?"),
+    "latency": Topic("Latency, size and cost", "What does the student save, and on what machine?"),
 }
 
 STRANGER = "A suite from outside kdaudit; kdaudit suites show NAME prints its manual."
@@ -77,6 +84,7 @@ ENDPOINTS = {
     "ACC005": Endpoint("agreement with the teacher", "share of rows", HIGHER),
     "ACC006": Endpoint("expected cost", "cost per row", LOWER),
     "ACC010": Endpoint("task score", "mean score", HIGHER),
+    "ACC011": Endpoint("bits per byte", "bits per byte of text", LOWER),
     "CAL001": Endpoint("Brier score", "score, 0 to 2", LOWER),
     "CAL002": Endpoint("negative log-likelihood", "nats", LOWER),
     "CAL003": Endpoint("signed confidence gap", "share of rows", ZERO),
@@ -120,11 +128,54 @@ ENDPOINTS = {
     ),
     "HAL010": Endpoint("score with a penalty for wrong answers", "points per row", HIGHER),
     "HAL011": Endpoint("introduced hallucinations", "share of rows", LOWER),
+    "HAL012": Endpoint("a true choice is the likeliest (MC1)", "share of rows", HIGHER),
+    "HAL013": Endpoint(
+        "probability of the true choices among all (MC2)", "share of probability", HIGHER
+    ),
+    "PRE001": Endpoint("stereotyped preferences less their opposites", "share of pairs", ZERO),
+    "PRE002": Endpoint("accuracy in ambiguous contexts", "share of ambiguous rows", HIGHER),
+    "PRE003": Endpoint("accuracy in disambiguated contexts", "share of disambiguated rows", HIGHER),
+    "PRE004": Endpoint(
+        "bias score in disambiguated contexts (s_DIS)",
+        "share of the disambiguated rows that are decided",
+        ZERO,
+    ),
+    "PRE005": Endpoint("bias score in ambiguous contexts (s_AMB)", "share of ambiguous rows", ZERO),
+    "PRE006": Endpoint("stereotyped answers less their opposites", "share of rows", ZERO),
+    "MEM001": Endpoint("verbatim extraction", "share of training texts", LOWER),
+    "MEM002": Endpoint("approximate extraction", "share of training texts", LOWER),
+    "MEM003": Endpoint("student-only extraction", "share of training texts", LOWER),
+    "MEM004": Endpoint("canary exposure", "bits", LOWER),
+    "MEM005": Endpoint("membership inference, area under the ROC curve", "area", LOWER),
+    "MEM006": Endpoint(
+        "members found at a false-positive rate of 1%", "share of training texts", LOWER
+    ),
+    "MEM007": Endpoint(
+        "inherited extraction", "share of training texts the teacher extracts", LOWER
+    ),
+    "MEM008": Endpoint(
+        "extraction of texts that were not trained on", "share of other texts", LOWER
+    ),
+    "SAF001": Endpoint("lost refusals", "share of harmful prompts", LOWER),
+    "SAF002": Endpoint("new refusals", "share of benign prompts", LOWER),
+    "SAF003": Endpoint("compliance with harmful prompts", "share of harmful prompts", LOWER),
+    "SAF004": Endpoint("refusals of benign prompts", "share of benign prompts", LOWER),
     "LAT001": Endpoint("speed-up", "times faster", HIGHER),
     "LAT002": Endpoint("latency percentile", "milliseconds", LOWER),
     "LAT003": Endpoint("size on disk", "bytes", LOWER),
     "LAT004": Endpoint("peak memory", "bytes", LOWER),
+    "LAT005": Endpoint("cost", "price of 1,000 requests", LOWER),
     "LAT006": Endpoint("parameters", "weights", LOWER),
+    "LAT007": Endpoint("time to first token, percentile", "milliseconds", LOWER),
+    "LAT008": Endpoint("time per output token, percentile", "milliseconds per token", LOWER),
+    "LAT009": Endpoint("time to the whole answer, percentile", "milliseconds", LOWER),
+    "LAT010": Endpoint("goodput", "share of requests within all limits", HIGHER),
+    "LAT011": Endpoint("throughput", "requests/s", HIGHER),
+    "LAT012": Endpoint("time per byte written, percentile", "milliseconds per byte", LOWER),
+    "LAT013": Endpoint("tokens written", "mean per request", LOWER),
+    "LAT014": Endpoint("bytes written", "mean per request", LOWER),
+    "LAT015": Endpoint("break-even", "requests until distillation is paid for", LOWER),
+    "LAT016": Endpoint("energy", "joules per request", LOWER),
 }
 
 BETTER = {HIGHER: "higher is better", LOWER: "lower is better", ZERO: "zero is best"}

@@ -9,12 +9,12 @@ from torch import nn
 
 from kdaudit.distill.distill import distill
 from kdaudit.distill.objectives import STUDENT, TEACHER, Hard
-from kdaudit.distill.training.energy import Reading, reading
 from kdaudit.distill.training.flops import counted
 from kdaudit.distill.training.participant import Participant
 from kdaudit.distill.training.runtime import Runtime
 from kdaudit.distill.training.sources import Batch
 from kdaudit.distill.training.step import Step
+from kdaudit.energy import Reading, reading
 from kdaudit.evidence.store import Store
 from kdaudit.models.code import Code
 

@@ -18,8 +18,10 @@ from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import load, withheld
 from kdaudit.distill.distill import distill
 from kdaudit.distill.search.best import best_recipe, refuse_foreign, toml
+from kdaudit.distill.search.kind import Score, UnscoredError
 from kdaudit.distill.search.plot import front, plot
-from kdaudit.distill.search.search import BY_ACCURACY, Found, Score, Trial, UnscoredError, search
+from kdaudit.distill.search.rows import ROWS
+from kdaudit.distill.search.search import Found, Trial, search
 from kdaudit.distill.search.space import grid, space_of
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.estimate import Estimate
@@ -74,7 +76,7 @@ def test_a_grid_tries_every_combination_once_and_the_best_is_the_highest(
     assert found.trained == 4
     assert all(t.ending == "complete" for t in found.trials)
     assert found.best.value == max(t.value or 0 for t in found.trials)
-    assert found.best.accuracy == found.best.value
+    assert found.best.measured == found.best.value
     by_width = {t.point["student.args.width"]: t.parameters for t in found.trials}
     assert by_width == {4: 2 * 4 + 4 + 4 * 3 + 3, 8: 2 * 8 + 8 + 8 * 3 + 3}
 
@@ -392,7 +394,7 @@ def trial(draw: int, accuracy: float | None, parameters: int | None) -> Trial:
         point={"student.args.<b>": "<script>"},
         ending="complete" if accuracy is not None else "pruned in epoch 2",
         value=accuracy,
-        accuracy=accuracy,
+        measured=accuracy,
         parameters=parameters,
         unconverged="",
     )
@@ -433,9 +435,9 @@ def test_a_grid_of_ranges_is_finite(ready: Path) -> None:
     from kdaudit.distill.recipe import Recipe
 
     recipe = Recipe.model_validate({**raw, "search": {"sampler": "grid"}})
-    whole = grid(space_of(raw, recipe, "student.toml"))
+    whole = grid(space_of(ROWS, raw, recipe, "student.toml"))
     assert len(whole) == 4**3
-    assert BY_ACCURACY.name == "validation accuracy"
+    assert ROWS.own.name == "validation accuracy"
 
 
 def test_the_command_says_what_it_found(ready: Path, kdaudit: Callable[..., Any]) -> None:

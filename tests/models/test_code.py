@@ -1,3 +1,4 @@
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdaudit.errors import ModelError
+from kdaudit.models import transformer
 from kdaudit.models.code import files, resolve
 
 
@@ -84,3 +86,28 @@ def test_what_the_function_raises_becomes_one_sentence(tmp_path: Path) -> None:
         code(width=3)
     with pytest.raises(ModelError, match="unexpected keyword argument 'depth'"):
         code(depth=3)
+
+
+def test_a_digest_covers_the_files_that_a_module_says_it_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    write(tmp_path, "apart.py", "VALUE = 1")
+    write(tmp_path, "plain_one.py", "import apart\ndef build(): return apart.VALUE")
+    text = 'DIGESTED_WITH = ("apart.py",)\ndef build():\n    import apart\n    return apart.VALUE'
+    write(tmp_path, "made_of.py", text)
+    elsewhere = tmp_path / "project"  # so that they are installed modules, not files beside it
+    names = ("plain_one:build", "made_of:build")
+    before = [resolve(name, elsewhere).digest for name in names]
+    assert before[0] == hashlib.sha256((tmp_path / "plain_one.py").read_bytes()).hexdigest()
+    write(tmp_path, "apart.py", "VALUE = 2")
+    after = [resolve(name, elsewhere).digest for name in names]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_the_digest_of_a_transformers_student_covers_the_module_that_is_built() -> None:
+    folder = Path(transformer.__file__).parent
+    files = [folder / name for name in ("transformer.py", "transformer_module.py")]
+    expected = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    assert resolve(transformer.FACTORY, Path()).digest == expected

@@ -24,8 +24,10 @@ label = "label"
 {roles}
 [teacher]
 predictions = "{teacher}"
+{teacher_timed}
 [student]
 predictions = "{student}"
+{student_timed}
 {suites}
 {contract}
 [policy.lenient]
@@ -51,6 +53,8 @@ class Inputs:
         contract: TOML of the checks.
         parquet: whether the subjects' files are Parquet.
         cut: bytes to cut off the end of the student's file.
+        timed: how teacher and student served requests, or nothing.
+        hardware: what each was timed on.
     """
 
     data: pd.DataFrame
@@ -61,6 +65,8 @@ class Inputs:
     contract: str = CONTRACT
     parquet: bool = False
     cut: int = 0
+    timed: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    hardware: tuple[str, str] = ("a phone", "a phone")
 
     def write(self, folder: Path) -> Path:
         """Write the files and give the path of the audit file."""
@@ -76,6 +82,11 @@ class Inputs:
         if self.cut:
             path = folder / f"student.{ending}"
             path.write_bytes(path.read_bytes()[: -self.cut])
+        timed = ["", ""]
+        for i, table in enumerate(self.timed or ()):
+            name = f"timings-{i}.csv"
+            table.to_csv(folder / name, index=False)
+            timed[i] = f'timings = "{name}"\nhardware = "{self.hardware[i]}"'
         audit = folder / "audit.toml"
         audit.write_text(
             AUDIT.format(
@@ -84,6 +95,8 @@ class Inputs:
                 contract=self.contract,
                 teacher=f"teacher.{ending}",
                 student=f"student.{ending}",
+                teacher_timed=timed[0],
+                student_timed=timed[1],
             ),
             "utf-8",
         )
@@ -101,6 +114,29 @@ def good(rows: int = ROWS) -> Inputs:
         data=pd.DataFrame({"id": ids, "label": [CLASSES[i] for i in label]}),
         teacher=_answers(ids, teacher, 0.9),
         student=_answers(ids, student, 0.85),
+    )
+
+
+def _timed(check: str, hardware: tuple[str, str], left_out: int = 0) -> Inputs:
+    """A student that takes half of the teacher's time, or more than a second in its slowest."""
+    due = 10.0 * np.arange(300)
+    seconds = 0.8 + 0.1 * np.random.default_rng(3).random(300)
+    teacher = pd.DataFrame(
+        {
+            "request": [f"request-{i}" for i in range(300)],
+            "scenario": "single-stream",
+            "sent_s": due,
+            "last_token_s": due + seconds,
+        }
+    )
+    slow = np.arange(300) >= 300 - left_out
+    student = teacher.assign(last_token_s=due + np.where(slow, 2.0, seconds / 2))
+    return replace(
+        good(),
+        suites="[suites.latency]\nlimits = { answer = 1000 }",
+        contract=f"[[contract]]\n{check}\n",
+        timed=(teacher, student[~slow]),
+        hardware=hardware,
     )
 
 
@@ -226,6 +262,22 @@ CASES: dict[str, Case] = {
         outcome="NOT EVALUABLE",
         code=3,
         make=lambda: replace(good(), contract='[[contract]]\ncheck = "LAT001"\nat_least = 2.0\n'),
+    ),
+    "other-hardware": Case(
+        wrong="the student was timed on a faster machine than the teacher",
+        outcome="NOT EVALUABLE",
+        code=3,
+        make=lambda: _timed('check = "LAT001"\nat_least = 1.0', ("a phone", "a server")),
+    ),
+    "slow-requests-missing": Case(
+        wrong="the student's file lacks its 20 slowest requests of 300",
+        outcome="FAIL",
+        code=1,
+        make=lambda: _timed(
+            'check = "LAT010"\nwhere = { scenario = "single-stream" }\nat_least = 0.98',
+            ("a phone", "a phone"),
+            left_out=20,
+        ),
     ),
     "student-rows-missing": Case(
         wrong="the student leaves out 30 of 600 rows",

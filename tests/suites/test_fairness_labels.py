@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Means, SuiteResult
+from kdaudit.transfer import transfer
 from kdaudit_suites.fairness import Fairness
 from kdaudit_suites.fairness.contrasts import Contrast, contrasts, crossings
-from kdaudit_suites.fairness.labels import HARMFUL, SMALL, Labelled, labelled, transfer
+from kdaudit_suites.fairness.labels import HARMFUL, SMALL, Labelled, labelled
 from kdaudit_suites.fairness.scores import rates
 from kdaudit_suites.fairness.simultaneous import _influences, simultaneous_level
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from kdaudit.data.audit_file import GradingTable
 from kdaudit.errors import DataError
-from kdaudit.estimate import NotMeasured
+from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, Streams
 from kdaudit.results import Means, SuiteResult
 from kdaudit.stats.ppi import prediction_powered
@@ -134,3 +136,53 @@ def test_a_judge_without_replies_is_refused() -> None:
     one = texts(["Paris"] * 4)
     with pytest.raises(DataError, match=r"needs a column `judge` with A, B or C"):
         written([["Paris"]] * 4, student=one, teacher=one, grading=JUDGE)
+
+
+@settings(max_examples=12)
+@example("student", True, 1.0, 0)
+@given(
+    st.sampled_from(["student", "teacher"]),
+    st.booleans(),
+    st.sampled_from([0.02, 0.3, 1.0]),
+    st.integers(0, 1000),
+)
+def test_no_bound_moves_to_the_better_where_answers_are_left_out(
+    who: str,
+    misjudged: bool,  # noqa: FBT001
+    share: float,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    right, hedging, looked = rng.random(N) < 0.7, rng.random(N) < 0.3, rng.random(N) < 0.2
+    # The rule takes "Paris or Lyon" for an answer that names the truth; people do not. The teacher
+    # never says it.
+    plain, true = np.where(right, "Paris", "Lyon"), np.where(right, "A", "B")
+    said = {"teacher": plain, "student": np.where(hedging, "Paris or Lyon", plain)}
+    letters = {"teacher": true, "student": np.where(hedging, "B", true)}
+    wrong = (letters[who] == "B") & looked if misjudged else np.ones(N, np.bool_)
+    gone = wrong & (rng.random(N) < share)
+
+    def bounds(left_out: Any) -> dict[str, tuple[float, float]]:
+        made: dict[str, Any] = {}
+        for role in ("student", "teacher"):
+            out = left_out if role == who else np.zeros(N, np.bool_)
+            made[role] = texts(
+                [None if o else str(s) for s, o in zip(said[role], out, strict=True)],
+                human=[
+                    str(letter) if seen else None
+                    for letter, seen in zip(letters[role], looked & ~out, strict=True)
+                ],
+            )
+        result = run(written([["Paris"]] * N, **made))
+        found = (finding(result, f"{code}[grader=corrected]") for code in ("HAL001", "HAL002"))
+        return {
+            one.code: (one.difference.low, one.difference.high)
+            if isinstance(one.difference, Estimate)
+            else (-1.0, 1.0)
+            for one in found
+        }
+
+    whole, fewer = bounds(np.zeros(N, np.bool_)), bounds(gone)
+    slack = 1e-9
+    assert fewer["HAL001"][1] >= whole["HAL001"][1] - slack
+    assert fewer["HAL002"][0] <= whole["HAL002"][0] + slack

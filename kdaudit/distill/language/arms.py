@@ -4,23 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from kdaudit.distill.arms import OPTIMISERS
 from kdaudit.distill.language.begin import begin
+from kdaudit.distill.language.blocks import valid
 from kdaudit.distill.language.causal import Asked, Causal
 from kdaudit.distill.language.pairs import pairs
 from kdaudit.distill.language.recipe import LanguageRecipe
 from kdaudit.distill.language.sources import Budget, OnPolicy, WithPairs
 from kdaudit.distill.language.task import LanguageTask
-from kdaudit.distill.language.terms import Preference, Tokens
+from kdaudit.distill.language.terms import Preference, Tokens, log_probs
 from kdaudit.distill.methods.soft_terms import divergence
 from kdaudit.distill.objectives import STUDENT, Objective
 from kdaudit.distill.run import Run, carried_out
 from kdaudit.distill.training.checkpoint import tensor_digest
+from kdaudit.distill.training.evaluate import BLOCKS
 from kdaudit.distill.training.learner import Learner
 from kdaudit.distill.training.runtime import Runtime
 from kdaudit.distill.training.sources import Source, Stored
-from kdaudit.distill.training.train import draw
+from kdaudit.distill.training.train import Watch, draw, unwatched
 from kdaudit.evidence.store import Store
 from kdaudit.lineage import ArmKind
 from kdaudit.models.pretrained import versions
@@ -29,7 +32,15 @@ from kdaudit.progress import Progress
 FORMAT = 1  # raised when the same recipe would train another model
 
 
-def run(task: LanguageTask, kind: ArmKind, seed: int, *, store: Store, progress: Progress) -> Run:
+def run(
+    task: LanguageTask,
+    kind: ArmKind,
+    seed: int,
+    *,
+    store: Store,
+    progress: Progress,
+    watch: Watch = unwatched,
+) -> Run:
     """Train one arm from where it stands.
 
     Args:
@@ -38,6 +49,8 @@ def run(task: LanguageTask, kind: ArmKind, seed: int, *, store: Store, progress:
         seed: of first weights, order and everything drawn.
         store: where its checkpoint is kept, under everything its weights depend on.
         progress: shows steps and losses.
+        watch: told of every epoch, whether it is trained now or was before; what it raises stops
+            the arm.
 
     Raises:
         ModelError: if the student cannot be built or run.
@@ -70,7 +83,30 @@ def run(task: LanguageTask, kind: ArmKind, seed: int, *, store: Store, progress:
         runtime=runtime,
         base=task.base,
         progress=progress,
+        watch=watch,
     )
+
+
+@torch.no_grad()
+def likely(task: LanguageTask, found: Run) -> tuple[Tensor, Tensor]:
+    """What a trained model makes of the validation blocks.
+
+    Args:
+        task: what all arms share.
+        found: the model.
+
+    Returns:
+        (N,) log-probabilities of whole blocks, float64, and (N,) how many tokens each predicts.
+    """
+    causal = Causal(first(task, found.seed)).eval()
+    causal.load_state_dict(dict(found.weights))
+    student, sums, counts = Asked(causal), list[Tensor](), list[Tensor]()
+    rows = task.validation
+    for start in range(0, len(rows), BLOCKS):
+        part = rows.take(slice(start, start + BLOCKS))
+        sums.append(log_probs(student, part.inputs, part.labels).double().sum(dim=1))
+        counts.append(valid(part).sum(dim=1))
+    return torch.cat(sums), torch.cat(counts)
 
 
 def first(task: LanguageTask, seed: int) -> Any:

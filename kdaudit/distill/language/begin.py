@@ -65,16 +65,7 @@ def cut(model: Any, layers: Sequence[int], name: str) -> Any:
     strange = [layer for layer in layers if layer >= count]
     if strange:
         raise ConfigError(f"{name} has layers 0 to {count - 1}, and layers names {strange[0]}")
-    stacks = [
-        path
-        for path, module in model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == count
-    ]
-    if len(stacks) != 1:
-        raise ModelError(
-            f"{name} holds {len(stacks)} stacks of {count} layers; layers can be cut where there "
-            "is one"
-        )
+    path, _ = stack(model, name)
     config = type(model.config).from_dict(model.config.to_dict())
     config.num_hidden_layers = len(layers)
     kinds = getattr(config, "layer_types", None)
@@ -87,8 +78,32 @@ def cut(model: Any, layers: Sequence[int], name: str) -> Any:
         raise ModelError(
             f"{name} cannot be made with {len(layers)} of its {count} layers: {error}"
         ) from error
-    smaller.load_state_dict(renumbered(model.state_dict(), f"{stacks[0]}.", layers))
+    smaller.load_state_dict(renumbered(model.state_dict(), f"{path}.", layers))
     return smaller.eval()
+
+
+def stack(model: Any, name: str) -> tuple[str, nn.ModuleList]:
+    """Where the layers of a model are, and the layers.
+
+    Args:
+        model: as Transformers makes it.
+        name: for messages.
+
+    Raises:
+        ModelError: if that cannot be told.
+    """
+    count = int(model.config.num_hidden_layers)
+    found = [
+        (path, module)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count
+    ]
+    if len(found) != 1:
+        raise ModelError(
+            f"{name} holds {len(found)} stacks of {count} layers; layers can be cut where there "
+            "is one"
+        )
+    return found[0]
 
 
 def _drawn(config: dict[str, Any], tokenizer: Tokenizer) -> Any:

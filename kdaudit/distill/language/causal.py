@@ -55,6 +55,26 @@ class Causal(nn.Module):
         head = self._head()
         return Head(hidden=hidden.flatten(0, 1), weight=head.weight, bias=head.bias)
 
+    @torch.no_grad()
+    def next(self, ids: Tensor, before: Any = None) -> tuple[Tensor, Any]:
+        """(B, V) logits of what comes after rows of one document each, and what to go on from.
+
+        Args:
+            ids: (B, t) all tokens, or those since the last call.
+            before: what the last call gave beside the logits, or None for the first.
+
+        Returns:
+            None instead of what to go on from where a module keeps nothing: it needs all tokens.
+        """
+        if not self.split:
+            head: Head = self(alone(ids))
+            last = torch.arange(1, len(ids) + 1, device=ids.device) * ids.shape[1] - 1
+            return head.logits(last), None
+        shown = {"input_ids": ids, "past_key_values": before, "use_cache": True}
+        given = self._called(self._body(), shown)
+        logits: Tensor = self._head()(given.last_hidden_state[:, -1])
+        return logits, getattr(given, "past_key_values", None)
+
     def vocabulary(self) -> int:
         """V."""
         with torch.no_grad():

@@ -12,14 +12,13 @@ from torch import Tensor
 from kdaudit.distill.compare import compare
 from kdaudit.distill.cost import cost
 from kdaudit.distill.export import arm, chosen
-from kdaudit.distill.language.arms import first
-from kdaudit.distill.language.causal import Asked, Causal
+from kdaudit.distill.language.arms import first, likely
+from kdaudit.distill.language.causal import Causal
 from kdaudit.distill.language.task import LanguageTask
-from kdaudit.distill.language.terms import log_probs
 from kdaudit.distill.language.tokenizer import OWN
 from kdaudit.distill.objectives.chunked import CHUNK
 from kdaudit.distill.run import Run
-from kdaudit.lineage import ArmKind, Comparison, Cost, Lineage
+from kdaudit.lineage import ArmKind, Comparison, Cost, Lineage, Searched
 from kdaudit.models.folder import lineage_file, weights_file
 
 ROWS = 16  # blocks measured at once
@@ -89,6 +88,7 @@ def _folder(
         arms=tuple(arm(run, chosen=run is chosen(runs, run.kind)) for run in runs),
         comparisons=_comparisons(task, runs) if taught else (),
         init=_origin(task),
+        search=None if recipe.searched is None else Searched(**recipe.searched.model_dump()),
         source={"recipe": recipe_digest, **kept.environment["source"]},
         versions=kept.environment["versions"],
         hardware=kept.environment["hardware"],
@@ -115,6 +115,7 @@ def _origin(task: LanguageTask) -> Mapping[str, object] | None:
         "shared with the teacher": said is not None
         and teacher is not None
         and teacher.folder == student.folder,
+        **({"loss rises without each layer by": list(task.rises)} if task.rises else {}),
     }
 
 
@@ -154,19 +155,10 @@ def _comparisons(task: LanguageTask, runs: Sequence[Run]) -> tuple[Comparison, .
     return tuple(found)
 
 
-@torch.no_grad()
 def _likely(task: LanguageTask, run: Run) -> Tensor:
     """(N,) log-probability per token of each validation block, float64."""
-    causal = Causal(first(task, run.seed)).eval()
-    causal.load_state_dict(dict(run.weights))
-    student, found = Asked(causal), []
-    rows = task.validation
-    for start in range(0, len(rows), ROWS):
-        part = rows.take(slice(start, start + ROWS))
-        assert part.labels is not None
-        total = log_probs(student, part.inputs, part.labels).double().sum(dim=1)
-        found.append(total / (part.labels >= 0).sum(dim=1))
-    return torch.cat(found)
+    sums, counts = likely(task, run)
+    return sums / counts
 
 
 def _cost(runs: Sequence[Run]) -> Cost:

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 from kdaudit.data.audit_file import Table, parse, read_toml
 from kdaudit.distill.methods.soft_table import SoftTable, Temperature
 from kdaudit.distill.recipe import Seeds, TrainTable
+from kdaudit.distill.search.table import SearchedTable, SearchTable
 from kdaudit.lineage import ArmKind
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -34,6 +35,7 @@ class CausalStudentTable(Table):
 
     folder: str | None = None
     layers: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    drop: Count | None = None
     config: dict[str, JsonValue] | None = None
     tokenizer: str | None = None
 
@@ -43,6 +45,11 @@ class CausalStudentTable(Table):
             raise ValueError(
                 'a student begins as folder = "…", of which layers = [0, 2] are kept, or from '
                 'drawn weights as config = { model_type = "llama", … }: give one of the two'
+            )
+        if self.drop is not None and (self.layers or self.config is not None):
+            raise ValueError(
+                "drop = 3 leaves out the three layers of a folder that matter least to the text: "
+                "take layers and config out, or drop"
             )
         if self.layers and self.config is not None:
             raise ValueError("layers are cut from a folder; a config says how many it has")
@@ -129,6 +136,8 @@ class LanguageRecipe(Table):
     on_policy: OnPolicyTable | None = None
     train: TrainTable = Field(default_factory=TrainTable)
     controls: LanguageControls | None = None
+    search: SearchTable | None = None
+    searched: SearchedTable | None = None
 
     @model_validator(mode="after")
     def _asks_a_teacher_that_is_there(self) -> Self:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kdaudit.distill.language.causal import Causal, alone, evaluating
+from kdaudit.distill.language.causal import Causal, evaluating
 
 ROWS = 32  # prompts continued at once
 
@@ -61,16 +61,17 @@ def _continued(
 ) -> list[list[int]]:
     prompt, count = ids.shape[1], len(ids)
     ended = torch.zeros(count, dtype=torch.bool, device=ids.device)
+    before, new = None, ids
     for _ in range(tokens):
-        length = ids.shape[1]
-        last = torch.arange(1, count + 1, device=ids.device) * length - 1
-        logits = causal(alone(ids)).logits(last).float()
+        logits, before = causal.next(new, before)
+        logits = logits.float()
         if temperature == 0:
             chosen = logits.argmax(dim=1)
         else:
             shares = (logits / temperature).softmax(dim=1).cpu()
             chosen = torch.multinomial(shares, 1, generator=draw).squeeze(1).to(ids.device)
         ids = torch.cat((ids, torch.where(ended, end, chosen)[:, None]), dim=1)
+        new = ids if before is None else ids[:, -1:]
         ended |= chosen == end
         if bool(ended.all()):
             break

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdaudit.distill.language.answers import Answers, Live, Recorded, record
 from kdaudit.distill.language.begin import read
 from kdaudit.distill.language.blocks import pack, pieces
 from kdaudit.distill.language.causal import Asked, Causal
+from kdaudit.distill.language.importance import staying, stored_rises
 from kdaudit.distill.language.recipe import LanguageRecipe
 from kdaudit.distill.language.teacher_text import learnt, write
 from kdaudit.distill.language.texts import Document, split
@@ -41,6 +43,7 @@ class LanguageTask:
         said: name, adapter and digest of the teacher for the lineage, or None.
         targets: what was stored of it, for the lineage.
         rows: what the lineage says of the text.
+        rises: of the loss without each layer of the folder, where they were measured.
     """
 
     recipe: LanguageRecipe
@@ -56,6 +59,7 @@ class LanguageTask:
     said: Mapping[str, str] | None
     targets: Mapping[str, str]
     rows: Mapping[str, object]
+    rises: tuple[float, ...] = ()
 
     def prompts(self, most: int, room: int) -> list[list[int]]:
         """Beginnings of the texts to learn from.
@@ -88,6 +92,7 @@ def prepare(recipe: LanguageRecipe, base: Path, store: Store, progress: Progress
         "validation documents": len(stopping),
         "digest": tensor_digest(text.tensors()),
     }
+    recipe, rises = _shortened(recipe, folder, text, store, progress)
     if owner is None:
         return LanguageTask(
             recipe=recipe,
@@ -103,6 +108,7 @@ def prepare(recipe: LanguageRecipe, base: Path, store: Store, progress: Progress
             said=None,
             targets={},
             rows=rows,
+            rises=rises,
         )
     teacher = Asked(Causal(read(owner)).eval(), recipe.train.precision)
     digest = manifest_digest(owner.digests())
@@ -125,6 +131,7 @@ def prepare(recipe: LanguageRecipe, base: Path, store: Store, progress: Progress
         said={"name": owner.name, "adapter": "causal", "digest": digest},
         targets={**targets, **kept},
         rows=rows,
+        rises=rises,
     )
 
 
@@ -170,16 +177,42 @@ def _tokenizer(
     return found
 
 
+def _shortened(
+    recipe: LanguageRecipe, folder: Pretrained | None, text: Batch, store: Store, progress: Progress
+) -> tuple[LanguageRecipe, tuple[float, ...]]:
+    """The recipe with the layers that stay, and how much each matters, where some are dropped."""
+    student = recipe.student
+    if student.drop is None or folder is None:
+        return recipe, ()
+    model = read(folder)
+    count = int(model.config.num_hidden_layers)
+    advance = progress("how much each layer matters", count)
+    who = {"folder": manifest_digest(folder.digests()), **versions("torch", "transformers")}
+    rises = stored_rises(model, folder.name, text, who, store=store, advance=advance)
+    layers = staying(rises, student.drop, folder.name)
+    shorter = student.model_copy(update={"layers": layers})
+    return recipe.model_copy(update={"student": shorter}), rises
+
+
+def longest(config: Mapping[str, Any]) -> int | None:
+    """How many positions a model of a configuration looks at, where it says so.
+
+    >>> longest({"max_position_embeddings": 512, "sliding_window": 128})
+    128
+    """
+    keys = ["max_position_embeddings", "n_positions"]
+    if config.get("use_sliding_window", True):
+        keys.append("sliding_window")
+    return min((config[key] for key in keys if isinstance(config.get(key), int)), default=None)
+
+
 def _refuse_longer_blocks(recipe: LanguageRecipe, folders: Sequence[Pretrained]) -> None:
     known = {one.name: one.said for one in folders} | {"[student]": recipe.student.config or {}}
     for name, config in known.items():
-        keys = ["max_position_embeddings", "n_positions"]
-        if config.get("use_sliding_window", True):
-            keys.append("sliding_window")
-        most = [config[key] for key in keys if isinstance(config.get(key), int)]
-        if most and recipe.language.block > min(most):
+        most = longest(config)
+        if most is not None and recipe.language.block > most:
             raise ConfigError(
-                f"block = {recipe.language.block} under [language] is more than the {min(most)} "
+                f"block = {recipe.language.block} under [language] is more than the {most} "
                 f"positions that {name} looks at"
             )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from kdaudit.data.audit_file import parse, read_toml
-from kdaudit.distill.recipe import Recipe
 from kdaudit.distill.search.search import Found
 from kdaudit.distill.search.space import written_at
 from kdaudit.errors import ConfigError
@@ -29,7 +28,7 @@ def best_recipe(found: Found) -> str:
         " only an audit tells.\n\n"
     )
     text = head + toml({**written, "searched": searched})
-    parse(read_text(text), Recipe, "the best recipe")
+    parse(read_text(text), found.kind.table, "the best recipe")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Accuracy against parameters, of every trial: one HTML file, without script or network."""
+"""What validation says against parameters, of every trial: one HTML file, without script."""
 
 import json
 import math
@@ -29,15 +29,15 @@ th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0;
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that none beats: no other is at least as accurate with fewer parameters.
+    """The trials that none beats: no other does at least as well with fewer parameters.
 
     From the smallest to the largest; of equals the first.
     """
     kept: list[Trial] = []
     for trial in sorted(
-        _scored(trials), key=lambda t: (t.parameters or 0, -(t.accuracy or 0.0), t.draw)
+        _scored(trials), key=lambda t: (t.parameters or 0, -(t.measured or 0.0), t.draw)
     ):
-        if not kept or (trial.accuracy or 0.0) > (kept[-1].accuracy or 0.0):
+        if not kept or (trial.measured or 0.0) > (kept[-1].measured or 0.0):
             kept.append(trial)
     return kept
 
@@ -49,9 +49,9 @@ def plot(found: Found) -> str:
     pruned = sum(trial.value is None for trial in found.trials)
     lead = (
         f"{len(found.trials):,} trials, of which {pruned:,} were stopped early or have no score. "
-        f"Best: trial {best.draw}, {found.score} {best.value:.4f}, on {found.rows:,} rows. It is "
-        "the best of many on the rows it was chosen by, so it is too good; the audit of the model "
-        "distilled from it is not."
+        f"Best: trial {best.draw}, {found.score} {best.value:.4f}, on {found.validation:,} "
+        f"{found.kind.unit}. It is the best of many on the {found.kind.unit} it was chosen by, so "
+        "it is too good; the audit of the model distilled from it is not."
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -64,13 +64,13 @@ def plot(found: Found) -> str:
 
 
 def _scored(trials: Sequence[Trial]) -> list[Trial]:
-    return [t for t in trials if t.value is not None and t.accuracy is not None and t.parameters]
+    return [t for t in trials if t.value is not None and t.measured is not None and t.parameters]
 
 
 def _svg(found: Found) -> str:
-    shown, best = _scored(found.trials), found.best
+    shown, best, measure = _scored(found.trials), found.best, found.kind.own.name
     sizes = [float(t.parameters or 1) for t in shown]
-    heights = [t.accuracy or 0.0 for t in shown]
+    heights = [t.measured or 0.0 for t in shown]
     log = max(sizes) > 10 * min(sizes)
     across = _axis([math.log10(s) for s in sizes] if log else sizes)
     up = _axis(heights)
@@ -78,7 +78,7 @@ def _svg(found: Found) -> str:
     def place(trial: Trial) -> tuple[float, float]:
         size = float(trial.parameters or 1)
         x = _share(math.log10(size) if log else size, across)
-        y = _share(trial.accuracy or 0.0, up)
+        y = _share(trial.measured or 0.0, up)
         return (
             LEFT + x * (WIDTH - LEFT - MARGIN),
             HEIGHT - BELOW - y * (HEIGHT - BELOW - MARGIN),
@@ -89,7 +89,7 @@ def _svg(found: Found) -> str:
     path = _steps([place(trial) for trial in efficient], WIDTH - MARGIN)
     dots = "\n".join(
         f'<circle class="{_kind(t, best, named)}" cx="{x:.1f}" cy="{y:.1f}" '
-        f'r="{6 if t.draw == best.draw else 4}"><title>{escape(_said(t))}</title></circle>'
+        f'r="{6 if t.draw == best.draw else 4}"><title>{escape(said(t, measure))}</title></circle>'
         for t, (x, y) in ((t, place(t)) for t in shown)
     )
     base, right = HEIGHT - BELOW, WIDTH - MARGIN
@@ -97,7 +97,7 @@ def _svg(found: Found) -> str:
     scale = ", logarithmic" if log else ""
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d">'
-        '<title id="t">Validation accuracy against number of parameters</title>'
+        f'<title id="t">{escape(measure.capitalize())} against number of parameters</title>'
         f'<desc id="d">{len(shown)} trials; the line steps up at the {len(efficient)} that '
         "no other trial beats in both; the best is marked.</desc>\n"
         f'<line class="axis" x1="{LEFT}" y1="{base}" x2="{right}" y2="{base}"/>'
@@ -110,7 +110,7 @@ def _svg(found: Found) -> str:
         f'<text x="{LEFT - 6}" y="{base}" text-anchor="end">{up[0]:.3f}</text>'
         f'<text x="{LEFT - 6}" y="{MARGIN + 10}" text-anchor="end">{up[1]:.3f}</text>'
         f'<text transform="translate(14 {base / 2}) rotate(-90)" text-anchor="middle">'
-        "validation accuracy</text></svg>"
+        f"{escape(measure)}</text></svg>"
     )
 
 
@@ -139,17 +139,21 @@ def _kind(trial: Trial, best: Trial, efficient: set[int]) -> str:
     return "on" if trial.draw in efficient else "dot"
 
 
-def _said(trial: Trial) -> str:
-    return f"trial {trial.draw}: accuracy {trial.accuracy:.4f}, {trial.parameters:,} parameters"
+def said(trial: Trial, measure: str) -> str:
+    """A trial that was measured, in words."""
+    return f"trial {trial.draw}: {measure} {trial.measured:.4f}, {trial.parameters:,} parameters"
 
 
 def _table(found: Found) -> str:
     fields = list(found.space)
-    head = ["trial", *fields, found.score, "accuracy", "parameters", "ending"]
+    scores = dict.fromkeys((found.score, found.kind.own.name))  # often the same
+    head = ["trial", *fields, *scores, "parameters", "ending"]
     ranked = sorted(
         found.trials, key=lambda t: (t.value is None, -(t.value or 0.0), t.parameters or 0, t.draw)
     )
-    rows = "\n".join(f"<tr>{''.join(_cells(trial, fields))}</tr>" for trial in ranked[:MOST])
+    rows = "\n".join(
+        f"<tr>{''.join(_cells(trial, fields, len(scores)))}</tr>" for trial in ranked[:MOST]
+    )
     more = f"<p>and {len(ranked) - MOST:,} more</p>" if len(ranked) > MOST else ""
     named = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     return (
@@ -157,12 +161,14 @@ def _table(found: Found) -> str:
     )
 
 
-def _cells(trial: Trial, fields: Sequence[str]) -> Iterator[str]:
+def _cells(trial: Trial, fields: Sequence[str], scores: int) -> Iterator[str]:
     values = [
         str(trial.draw),
         *(_value(trial.point.get(field)) for field in fields),
-        "none" if trial.value is None else f"{trial.value:.4f}",
-        "none" if trial.accuracy is None else f"{trial.accuracy:.4f}",
+        *(
+            "none" if score is None else f"{score:.4f}"
+            for score in (trial.value, trial.measured)[:scores]
+        ),
         "none" if trial.parameters is None else f"{trial.parameters:,}",
         trial.ending if not trial.unconverged else f"{trial.ending}; {trial.unconverged}",
     ]

@@ -1,10 +1,11 @@
 """Search the space of a recipe: train at many points, and keep the best on the validation split.
 
-The audit split is not there: it is taken out before anything is read from the data (`withheld`), so
-no trial, pruner or score can look at it. What is best here is the best of many, and its score is
-too good by that; the audit of the model that is distilled from it is not.
+What is best here is the best of many, and its score is too good by that; the audit of the model
+that is distilled from it is not.
 """
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -14,27 +15,26 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from kdaudit.data.audit_file import read_audit_file, read_toml
-from kdaudit.data.dataset import Dataset, withheld
-from kdaudit.distill.arms import answers
-from kdaudit.distill.generations import run
-from kdaudit.distill.recipe import Recipe, read_recipe
-from kdaudit.distill.run import Run
+from kdaudit.data.audit_file import parse, read_toml
+from kdaudit.distill.search.kind import Kind, Score, UnscoredError
+from kdaudit.distill.search.rows import ROWS
 from kdaudit.distill.search.space import Space, at, grid, shown, space_of
 from kdaudit.distill.search.study import (
     FINISHED,
-    OWNER,
     Drawing,
+    TakenError,
+    begin,
     count,
     decoded,
-    draw_of,
+    draws,
     open_study,
-    owner,
+    revive,
+    running_here,
     suggest,
+    unclaimed,
 )
 from kdaudit.distill.search.table import SearchedTable, SearchTable
-from kdaudit.distill.task import Task, prepare
-from kdaudit.distill.training.checkpoint import tensor_digest
+from kdaudit.distill.search.turn import in_turn
 from kdaudit.distill.training.train import DivergedError
 from kdaudit.errors import DataError
 from kdaudit.evidence.store import Store
@@ -43,27 +43,8 @@ from kdaudit.lineage import Epoch
 from kdaudit.models.torch import threads
 from kdaudit.progress import Progress, silent
 
-FORMAT = 1  # raised when the same trial would have another score
-ACCURACY = "validation accuracy"
-
-
-class UnscoredError(Exception):
-    """A trained model has no score here; its trial counts, and is never the best."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """What a search maximises.
-
-    Attributes:
-        name: for people.
-        rests_on: digests of whatever it depends on beside the model; part of the study's name.
-        of: the score of one trained model, or `UnscoredError`.
-    """
-
-    name: str
-    rests_on: Mapping[str, object]
-    of: Callable[[Task, Run], float]
+FORMAT = 2  # raised when the same trial would have another score, or be kept otherwise
+LOOK = 0.5  # seconds between two looks at what other processes still run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +56,7 @@ class Trial:
         point: value by field.
         ending: ``complete``; ``pruned``, with an epoch; or why there is no score.
         value: the score, or None.
-        accuracy: on the validation split, or None.
+        measured: how well it does on validation, whatever the score is; or None.
         parameters: number of weights, or None.
         unconverged: why its training is not taken to have converged, or empty.
     """
@@ -84,7 +65,7 @@ class Trial:
     point: Mapping[str, Any]
     ending: str
     value: float | None
-    accuracy: float | None
+    measured: float | None
     parameters: int | None
     unconverged: str
 
@@ -95,19 +76,21 @@ class Found:
 
     Attributes:
         recipe: its file's name.
+        kind: what kind of recipe it is; says what is measured of every trial.
         score: what was maximised.
         study: its name in the storage.
         space: by field, for people.
         trials: all that are finished, in the order of their draws.
         best: of the highest score, then of the fewest weights, then the first.
         trained: trials run just now.
-        elsewhere: trials that other processes are running.
-        rows: of the validation split.
+        elsewhere: trials that other machines are running.
+        validation: rows or blocks of the validation split.
         raw: the recipe as written, before any point.
         searched: what the best recipe says of its origin.
     """
 
     recipe: str
+    kind: Kind[Any, Any]
     score: str
     study: str
     space: Mapping[str, str]
@@ -115,55 +98,49 @@ class Found:
     best: Trial
     trained: int
     elsewhere: int
-    rows: int
+    validation: int
     raw: Mapping[str, Any]
     searched: SearchedTable
 
 
-def accuracy_of(task: Task, found: Run) -> float:
-    """Share of right answers on the validation split.
-
-    Raises:
-        UnscoredError: where its rows have no labels.
-    """
-    if task.validation.labels is None:
-        raise UnscoredError("the validation rows have no labels")
-    right = answers(task, found, task.validation.inputs).argmax(dim=1) == task.validation.labels
-    return float(right.double().mean())
-
-
-BY_ACCURACY = Score(name=ACCURACY, rests_on={}, of=accuracy_of)
-
-
 def search(
-    recipe_path: Path, *, store: Store, score: Score = BY_ACCURACY, progress: Progress = silent
+    recipe_path: Path,
+    *,
+    store: Store,
+    kind: Kind[Any, Any] = ROWS,
+    score: Score[Any] | None = None,
+    progress: Progress = silent,
 ) -> Found:
     """Try what is left to try, and say what was best of all that was ever tried.
 
     Each trial trains the recipe's first seed, without controls: the recipe that is written at the
-    end trains them all, and finds this one in the store.
+    end trains them all, and finds this one in the store. Other processes may search with the same
+    storage: what they run is left to them, and those of this machine are waited for.
 
     Args:
         recipe_path: the recipe; without ``[search]`` the usual ranges are searched by TPE.
         store: of the teacher's recordings, of checkpoints, and of the study.
-        score: what to maximise.
+        kind: what kind of recipe it is.
+        score: what to maximise; None for the kind's own.
         progress: shows trials, and their training.
 
     Raises:
         KdauditError: for whatever the user can mend.
     """
     raw = read_toml(recipe_path, "recipe")
-    recipe = read_recipe(recipe_path)
+    recipe = parse(raw, kind.table, recipe_path.name)
     options = recipe.search or SearchTable()
     recipe = recipe.model_copy(update={"search": options})
     written = {key: value for key, value in raw.items() if key not in ("search", "searched")}
-    space = space_of(written, recipe, recipe_path.name)
-    base = recipe_path.parent
-    audit_path = base / recipe.audit
-    dataset = withheld(read_audit_file(audit_path), audit_path.parent)
+    space = space_of(kind, written, recipe, recipe_path.name)
+    score = score or kind.own
+    trials = len(grid(space)) if options.sampler == "grid" else options.trials
+    wanted = min(trials, options.trials)
     with threads(recipe.train.threads):
-        task = prepare(recipe, base, store, progress, dataset)
-        name = f"{recipe_path.stem}-{_identity(task, options, written, space, score)[:16]}"
+        with in_turn(store, progress):
+            prepared = kind.opened(recipe, recipe_path.parent, store, progress)
+            task = prepared(recipe)
+        name = f"{recipe_path.stem}-{_identity(kind, task, options, written, space, score)[:16]}"
         study = open_study(
             name=name,
             storage=options.storage,
@@ -172,18 +149,19 @@ def search(
             warm_up=recipe.train.epochs // 10,
             prune=options.pruner == "median",
         )
-        trials = len(grid(space)) if options.sampler == "grid" else options.trials
         tried = _Tried(
+            kind=kind,
             task=task,
+            prepared=prepared,
             raw=written,
             name=recipe_path.name,
             space=space,
             score=score,
+            wanted=wanted,
             store=store,
-            dataset=dataset,
             progress=progress,
         )
-        trained = _go_on(study, tried, min(trials, options.trials), progress)
+        trained = _go_on(study, tried, progress)
     return _found(study, tried, options, trained)
 
 
@@ -191,79 +169,87 @@ def search(
 class _Tried:
     """One trial: draw a point, train there, score it."""
 
-    task: Task
+    kind: Kind[Any, Any]
+    task: Any
+    prepared: Callable[[Any], Any]
     raw: Mapping[str, Any]
     name: str
     space: Space
-    score: Score
+    score: Score[Any]
+    wanted: int
     store: Store
-    dataset: Dataset
     progress: Progress
 
     def __call__(self, trial: optuna.Trial) -> float:
-        trial.set_user_attr(OWNER, owner())
+        begin(trial, self.wanted)
         point = suggest(trial, self.space)
-        recipe = at(self.raw, point, self.name)
+        recipe = at(self.kind, self.raw, point, self.name)
         task = self._task(recipe)
 
         def watch(epoch: Epoch) -> None:
-            seen = epoch.validation.get("accuracy", -epoch.validation["loss"])
-            trial.report(seen, epoch.epoch)
+            trial.report(self.kind.seen(epoch), epoch.epoch)
             if trial.should_prune():
                 trial.set_user_attr("ending", f"pruned in epoch {epoch.epoch}")
                 raise optuna.TrialPruned
 
         try:
-            done = run(
+            done = self.kind.run(
                 task, "main", recipe.seeds[0], store=self.store, progress=self.progress, watch=watch
             )
             trial.set_user_attr("parameters", done.parameters)
             trial.set_user_attr("unconverged", done.unconverged)
-            trial.set_user_attr("accuracy", accuracy_of(task, done))
-            return self.score.of(task, done)
+            measured = _finite(self.kind.own.of(task, done))
+            trial.set_user_attr("measured", measured)
+            own = self.score is self.kind.own
+            return measured if own else _finite(self.score.of(task, done))
         except (DivergedError, UnscoredError) as error:
             trial.set_user_attr("ending", str(error))
             raise optuna.TrialPruned from error
 
-    def _task(self, recipe: Recipe) -> Task:
-        """The task at a point; read anew only where a point changes what is read."""
-        if _read(recipe) == _read(self.task.recipe):
+    def _task(self, recipe: Any) -> Any:
+        """The task at a point; made anew only where a point changes what it is made of."""
+        if self.kind.read(recipe) == self.kind.read(self.task.recipe):
             return replace(self.task, recipe=recipe)
-        return prepare(recipe, self.task.base, self.store, self.progress, self.dataset)
+        with in_turn(self.store, self.progress):
+            return self.prepared(recipe)
 
 
-def _read(recipe: Recipe) -> object:
-    """What of a recipe `prepare` looks at: all but the size of the student, and training."""
-    student = recipe.student.model_dump(exclude={"args"})
-    objectives = recipe.objectives.model_dump()
-    response = objectives.get("response")
-    if response is not None:
-        for name in ("temperature", "soft_weight", "hard_weight"):
-            response[name] = response[name] > 0
-    return student, objectives
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise UnscoredError(f"its score is {value}")
+    return value
 
 
-def _go_on(study: optuna.Study, tried: _Tried, wanted: int, progress: Progress) -> int:
-    before = count(study, *FINISHED)
-    advance = progress("trials", wanted)
-    advance(before)
-    trained = 0
-    # What others run now counts: together they are to try no more than asked for.
-    while count(study, *FINISHED, TrialState.RUNNING) < wanted:
-        study.optimize(tried, n_trials=1)
-        trained += 1
+def _go_on(study: optuna.Study, tried: _Tried, progress: Progress) -> int:
+    """Until all that is wanted is done, by whomever; how many trials were run here."""
+    advance = progress("trials", tried.wanted)
+    before, ours = 0, list[int]()
+
+    def ended(_study: optuna.Study, trial: FrozenTrial) -> None:
+        if trial.state in FINISHED:
+            ours.append(trial.number)
+
+    while True:
         done = count(study, *FINISHED)
         advance(done - before, text=_said(study))
         before = done
-    return trained
+        revive(study, tried.wanted)
+        if unclaimed(study, tried.wanted):
+            study.optimize(tried, n_trials=1, catch=(TakenError,), callbacks=[ended])
+        elif others := running_here(study):
+            advance(0, text=f"waiting for {others:,} of other processes")
+            time.sleep(LOOK)
+        else:
+            return len(ours)
 
 
 def _identity(
-    task: Task,
+    kind: Kind[Any, Any],
+    task: Any,
     options: SearchTable,
     written: Mapping[str, Any],
     space: Space,
-    score: Score,
+    score: Score[Any],
 ) -> str:
     """Everything the score of a trial depends on, and how points are drawn; not how many."""
     kept = {key: value for key, value in written.items() if key not in ("out", "controls", "seeds")}
@@ -275,21 +261,15 @@ def _identity(
             "space": {path: shown(dimension) for path, dimension in space.items()},
             "search": options.model_dump(exclude={"trials", "storage", "space"}),
             "score": [score.name, dict(score.rests_on)],
-            "transfer": tensor_digest(task.transfer.tensors()),
-            "validation": tensor_digest(task.validation.tensors()),
-            "teacher": None if task.teacher is None else dict(task.teacher),
-            "factory": task.factory.digest,
             "torch": version("torch"),
+            **kind.facts(task),
         }
     )
 
 
 def _found(study: optuna.Study, tried: _Tried, options: SearchTable, trained: int) -> Found:
-    every = study.get_trials(deepcopy=False)
-    finished = [trial for trial in every if trial.state in FINISHED]
-    trials = tuple(
-        sorted((_trial(trial, draw_of(trial, every)) for trial in finished), key=lambda t: t.draw)
-    )
+    finished = [_trial(t, draw) for draw, t in draws(study).values() if t.state in FINISHED]
+    trials = tuple(sorted(finished, key=lambda t: t.draw))
     complete = [trial for trial in trials if trial.value is not None]
     if not complete:
         last = f"; the last: {trials[-1].ending}" if trials else ""
@@ -299,6 +279,7 @@ def _found(study: optuna.Study, tried: _Tried, options: SearchTable, trained: in
     said = {path: shown(dimension) for path, dimension in tried.space.items()}
     return Found(
         recipe=tried.name,
+        kind=tried.kind,
         score=tried.score.name,
         study=study.study_name,
         space=said,
@@ -306,7 +287,7 @@ def _found(study: optuna.Study, tried: _Tried, options: SearchTable, trained: in
         best=best,
         trained=trained,
         elsewhere=count(study, TrialState.RUNNING),
-        rows=len(tried.task.validation),
+        validation=len(tried.task.validation),
         raw=tried.raw,
         searched=SearchedTable(
             trials=len(trials),
@@ -328,7 +309,7 @@ def _trial(trial: FrozenTrial, draw: int) -> Trial:
         point={path: decoded(value) for path, value in trial.params.items()},
         ending="complete" if complete else str(kept.get("ending", "pruned")),
         value=trial.value if complete else None,
-        accuracy=kept.get("accuracy"),
+        measured=kept.get("measured"),
         parameters=kept.get("parameters"),
         unconverged=str(kept.get("unconverged", "")),
     )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 from kdaudit.data.audit_file import Table
 
 Sampler = Literal["tpe", "random", "grid"]
+TRIED = ("student", "objectives", "train", "teacher_text", "on_policy")
 
 
 class RangeTable(Table):
@@ -43,10 +44,10 @@ Dimension = RangeTable | Annotated[tuple[JsonValue, ...], Field(min_length=1)]
 
 def _is_tried(path: str) -> str:
     root, _, rest = path.partition(".")
-    if root not in ("student", "objectives", "train") or not rest:
+    if root not in TRIED or not rest:
         raise ValueError(
-            "name a field of [student], [objectives.NAME] or [train], e.g. "
-            f'"train.learning_rate"; {path!r} is none'
+            "name a field of [student], [objectives.NAME] or [train], of a language model also of "
+            f'[teacher_text] or [on_policy], e.g. "train.learning_rate"; {path!r} is none'
         )
     return path
 
@@ -59,8 +60,8 @@ class SearchTable(Table):
             combination.
         trials: how many, over all machines and sittings; a smaller grid ends earlier.
         seed: of what is drawn.
-        pruner: ``median`` stops a trial whose best validation accuracy so far is below the median
-            of what others had at that epoch.
+        pruner: ``median`` stops a trial whose best validation score so far is below the median of
+            what others had at that epoch.
         storage: URL of a database that several machines share, as Optuna takes it; without it a
             SQLite file in the store.
         space: what to try, by dotted name of a field: a list of values, or a range. Without it the

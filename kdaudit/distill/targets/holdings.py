@@ -21,10 +21,12 @@ from kdaudit.evidence import record as whole
 from kdaudit.evidence import record_truncated as truncating
 from kdaudit.evidence.missing import left
 from kdaudit.evidence.store import Store
-from kdaudit.models.adapter import Runnable
+from kdaudit.models.adapter import Runnable, Writer
 from kdaudit.models.code import resolve
 from kdaudit.models.open import open_model
-from kdaudit.progress import Progress, silent
+from kdaudit.progress import Advance, Progress, silent
+
+ALONE = silent("", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,10 @@ def holdings(
         opened = open_model(role, made(table, folder), folder)
         teacher = asking.teacher(opened, table.rename)
         for split, variant, frame in _asked(recipe, base, asking):
+            if isinstance(opened.adapter, Writer):
+                asked = _named(teacher, opened.adapter, frame, split, store, record, progress)
+                found.append(replace(asked, model=described(opened)["digest"]))
+                continue
             if not isinstance(opened.adapter, Runnable):
                 found.append(_read(teacher, frame, split, store))
                 continue
@@ -172,9 +178,43 @@ def _stored(teacher: Teacher, frame: Frame, split: str, variant: str, store: Sto
     )
 
 
-def _read(teacher: Teacher, frame: Frame, split: str, store: Store) -> Holding:
+def _named(
+    teacher: Teacher,
+    model: Writer,
+    frame: Frame,
+    split: str,
+    store: Store,
+    record: bool,  # noqa: FBT001  # as the command says it
+    progress: Progress,
+) -> Holding:
+    """What the store has of the classes that a language model names."""
+    before = teacher.left(model, frame, split, store)
+    if record or not before.to_ask:
+        advance = progress(f"asking {teacher.name}, {split} rows", before.requests)
+        return _read(teacher, frame, split, store, advance)
+    return Holding(
+        teacher=teacher.name,
+        model="",
+        split=split,
+        variant="as-is",
+        kind="label",
+        k=None,
+        classes=0,
+        temperatures=(1.0,),
+        dtype="float32",
+        rows=before.requests,
+        recorded=before.requests - before.to_ask,
+        bytes=None,
+        evidence="",
+        accuracy=None,
+    )
+
+
+def _read(
+    teacher: Teacher, frame: Frame, split: str, store: Store, advance: Advance = ALONE
+) -> Holding:
     """What a file has; its rows are all there, or it is refused."""
-    found = teacher.answers(frame, split, store, silent("", 0))
+    found = teacher.answers(frame, split, store, advance)
     accuracy = None
     if frame.labels is not None:
         names = [teacher.rename.get(one, one) for one in found.classes]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kdaudit.data.audit_file import AuditFile
 from kdaudit.data.frame import Frame
 from kdaudit.distill.targets.forms import Targets, from_file, labels_only, logarithm, truncated
 from kdaudit.distill.targets.table import TargetsTable
@@ -22,8 +23,11 @@ from kdaudit.evidence.record import Question, Recording, record, stored
 from kdaudit.evidence.record_truncated import Ask, Kept, record_truncated
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.truncated import TopK, Truncated, truncate
-from kdaudit.models.adapter import Adapter, Columns, Runnable
+from kdaudit.language import Asking, asking, tell
+from kdaudit.models.adapter import Adapter, Answers, Columns, Runnable, Writer
 from kdaudit.progress import Advance
+from kdaudit.requests import Requests, requests
+from kdaudit.results import Need
 
 AS_IT_IS = TargetsTable()
 
@@ -39,6 +43,7 @@ class Teacher:
         two_classes: (favourable, other), for a file with one score.
         keep: what of its answers is kept, and whether it may be run.
         rename: from its classes to those of the labels.
+        audit: the audit file, whose ``[prompt]`` makes a language model a classifier.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Teacher:
     two_classes: Sequence[str]
     keep: TargetsTable = AS_IT_IS
     rename: Mapping[str, str] = field(default_factory=dict)
+    audit: AuditFile | None = None
 
     def answers(
         self, frame: Frame, split: str, store: Store, advance: Advance, variant: str = "as-is"
@@ -65,7 +71,9 @@ class Teacher:
                 teacher may not be run.
         """
         adapter = self.adapter
-        if not isinstance(adapter, Runnable):
+        if isinstance(adapter, Writer):
+            found = self._named(adapter, frame, split, store, advance)
+        elif not isinstance(adapter, Runnable):
             answers = adapter.answers(self.id_column, self.two_classes)
             evidence = adapter.identity()["sha256"]
             found = from_file(answers, frame.ids, self.keep, evidence, self.name)
@@ -102,6 +110,34 @@ class Teacher:
         classes = tuple(self.adapter.classes)
         found = Targets(values=logarithm(values), classes=classes, evidence="")
         return labels_only(found) if self.keep.kind == "label" else found
+
+    def left(self, model: Writer, frame: Frame, split: str, store: Store) -> Requests:
+        """What a language model would still be asked; nothing is asked."""
+        asked = self._asking(frame)
+        return requests(model, asked, store, subject="teacher", name=self.name, split=split)
+
+    def _asking(self, frame: Frame) -> Asking:
+        assert self.audit is not None
+        # Whichever rows these are, they are not the audited ones: nothing but a class is asked for.
+        need = Need(kind="predictions", split="transfer")
+        return asking(self.audit, frame, need, f"[teacher] {self.name}")
+
+    def _named(
+        self, model: Writer, frame: Frame, split: str, store: Store, advance: Advance
+    ) -> Targets:
+        """The class that a language model names for each row."""
+        asked = self._asking(frame)
+        lacking = self.left(model, frame, split, store).to_ask
+        if lacking and not self.keep.record:
+            raise DataError(
+                f"[teacher] {self.name} was not asked {lacking} of the {split} rows, and record = "
+                "false under [targets] forbids it: run `kdaudit targets --record`"
+            )
+        told = tell(model, asked, store=store, progress=advance)
+        answers = Answers(
+            ids=frame.ids, classes=asked.classes, probabilities=None, labels=told.labels
+        )
+        return from_file(answers, frame.ids, self.keep, told.digest, self.name)
 
     def question(self, model: Runnable, frame: Frame, split: str, variant: str) -> Question:
         """What a model is asked whose whole answers are kept."""

@@ -91,6 +91,7 @@ class Asking:
             two_classes=(*favourable, *others) if len(favourable) == len(others) == 1 else (),
             keep=self.keep,
             rename=rename,
+            audit=self.audit,
         )
 
 

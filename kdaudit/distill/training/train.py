@@ -17,7 +17,6 @@ from torch import Tensor
 from kdaudit.distill.objectives import Objective
 from kdaudit.distill.training.checkpoint import Checkpoint
 from kdaudit.distill.training.course import COURSE, Course
-from kdaudit.distill.training.energy import reading
 from kdaudit.distill.training.evaluate import evaluate
 from kdaudit.distill.training.flops import counted
 from kdaudit.distill.training.learner import Learner
@@ -26,6 +25,7 @@ from kdaudit.distill.training.runtime import Runtime
 from kdaudit.distill.training.sources import Batch, Source
 from kdaudit.distill.training.state import State, beneath, under
 from kdaudit.distill.training.step import Step
+from kdaudit.energy import reading
 from kdaudit.errors import ModelError
 from kdaudit.lineage import Epoch
 from kdaudit.progress import Advance

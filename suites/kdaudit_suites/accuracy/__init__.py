@@ -20,6 +20,8 @@ Findings
             subjects are runs of benchmarks, ``ACC010[metric=acc,task=NAME]`` per task,
             ``ACC010[group=NAME,metric=acc]`` per group of tasks, and ``filter=NAME`` in the address
             where answers were filtered
+    ACC011  bits per byte: of rows with a single choice, a text to be scored, the bits that foretell
+            it over its UTF-8 bytes, whatever the tokenizer; long texts weigh more (lower)
 
 Figures
     flips       rows by who is right
@@ -47,7 +49,9 @@ Limits
     Without independent labels nothing here means anything: labels equal to the teacher's answers
     on every row are not evaluable. Out-of-scope rows are left to HAL. Agreement is no quality: a
     student that repeats the teacher's mistakes agrees. Ratios of shares in the comparison are
-    shown, not checked; ``keep`` checks ACC001 and ACC004.
+    shown, not checked; ``keep`` checks ACC001 and ACC004. A loss has no worst value: ACC011 is not
+    measured of a subject that leaves a text out, and its interval takes the range of losses
+    seen for all there is.
 """
 
 from collections.abc import Mapping
@@ -58,8 +62,15 @@ import numpy as np
 
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.kinds import Generations, Predictions, RowScores
-from kdaudit.evidence.view import GENERATIONS, PREDICTIONS, SCORES, Evidence, Streams
+from kdaudit.evidence.kinds import Generations, Likelihoods, Predictions, RowScores
+from kdaudit.evidence.view import (
+    GENERATIONS,
+    LIKELIHOODS,
+    PREDICTIONS,
+    SCORES,
+    Evidence,
+    Streams,
+)
 from kdaudit.measure import (
     Score,
     Scores,
@@ -74,6 +85,7 @@ from kdaudit.measure import (
 from kdaudit.results import Better, Endpoint, Figure, Finding, Fixed, Need, SuiteResult, Table
 from kdaudit.stats.paired_table import mcnemar_exact, mcnemar_mid_p, newcombe_interval
 from kdaudit_suites.accuracy.agreement import agreement
+from kdaudit_suites.accuracy.bits import bits_per_byte
 from kdaudit_suites.accuracy.classes import by_class
 from kdaudit_suites.accuracy.comparison import comparison
 from kdaudit_suites.accuracy.cost import CostMatrix, costs
@@ -113,6 +125,9 @@ ACC010 = Endpoint(
     better=Better.HIGHER,
     keys=("metric", "task", "group", "filter"),
 )
+ACC011 = Endpoint(
+    code="ACC011", metric="bits per byte", unit="bits per byte of text", better=Better.LOWER
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +149,18 @@ class Accuracy:
         ACC005,
         ACC006,
         ACC010,
+        ACC011,
     )
 
     def needs(self) -> tuple[Need, ...]:
-        """Predictions on the audit split, and scores where they are declared."""
-        return (PREDICTIONS, replace(SCORES, optional=True))
+        """Predictions on the audit split; scores where they are declared, and likelihoods."""
+        return (PREDICTIONS, replace(SCORES, optional=True), replace(LIKELIHOODS, optional=True))
 
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
         del streams  # every interval here is analytic
         of_rows = task_scores(ACC010, evidence)
-        findings = [_invalid(evidence), *of_rows]
+        findings = [_invalid(evidence), *of_rows, *bits_per_byte(ACC011, evidence)]
         if evidence.unlabelled is not None:
             reason = evidence.unlabelled.reason
             blind = (ACC001, ACC002, ACC004, ACC006) if self.cost else (ACC001, ACC002, ACC004)
@@ -231,6 +247,8 @@ def _unanswered(views: list[Evidence], who: Subject) -> int | NotMeasured:
             gaps += [~scores.valid(name) & due(view.rows, name) for name in view.rows.scores]
         if isinstance(texts := view[GENERATIONS].of(who), Generations):
             gaps.append(~texts.valid)
+        if isinstance(choices := view[LIKELIHOODS].of(who), Likelihoods):
+            gaps.append(~choices.valid & (np.diff(choices.start) > 0))
         if not gaps:
             return absence(answers)
         count += int(np.count_nonzero(np.any(gaps, axis=0)))

@@ -4,7 +4,8 @@ A model hallucinates when it answers what it should have left alone: with a wron
 any answer where there is none. Distilled students learn to answer where the teacher abstained. A
 student that guesses more raises both the incorrect and the correct rate, so read them together.
 
-The suite looks at classes, or, where the subjects' files hold generated text, at that.
+The suite looks at classes, or, where the subjects wrote text, at that; and at how likely they hold
+the declared choices of a row.
 
 Findings, of classes and of text
     HAL001  incorrect rate: in-scope, answerable rows answered wrongly (lower is better)
@@ -25,6 +26,9 @@ Findings of text
             threshold t (higher)
     HAL011  introduced hallucinations: rows that the student hallucinates and the teacher does not
             (lower)
+Findings of choices
+    HAL012  MC1: a true choice is likelier than every false one; a tie is not (higher)
+    HAL013  MC2: share of the choices' probability that the true ones have (higher)
 
 Labels, in the notes of findings of the pair, by Holm over all of them
     hallucination transfer  introduced (HAL011: more new ones than repaired), repaired, or none
@@ -52,7 +56,7 @@ Source
     Correct, incorrect, not attempted: the three outcomes of SimpleQA (Wei et al. 2024). Tango 1998
     for the paired differences; McNemar 1947. Points: Kalai et al. 2025. Chance of equal content:
     Everitt 1968, and deals at random. Entropy of meanings: Farquhar et al. 2024. Correction by
-    people's grades: Angelopoulos et al. 2023.
+    people's grades: Angelopoulos et al. 2023. MC1 and MC2: Lin et al. 2022.
 
 Limits
     Of classes: abstention is by confidence, or by answering the out-of-scope label itself; a
@@ -64,14 +68,27 @@ Limits
     answer that is cut off before its first sentence ends is neither right nor wrong; HAL008 counts
     it. Content is compared by words, so copying in other words is not found. HAL009 finds no false
     statement that is made of the source's own numbers and names.
+    Of choices: a choice is true where it is one of the row's ``answers``; rows of which none or all
+    are true are not asked, and counted. Log-probabilities are sums over a choice's tokens, so that
+    models with other tokenizers can be compared; a longer choice is less likely for its length
+    alone, for both models alike. A choice without log-probability makes its row the worst for the
+    student and the best for its references.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kdaudit.evidence.view import GENERATIONS, GRADES, PREDICTIONS, Evidence, Streams
+from kdaudit.evidence.view import (
+    GENERATIONS,
+    GRADES,
+    LIKELIHOODS,
+    PREDICTIONS,
+    Evidence,
+    Streams,
+)
 from kdaudit.measure import result
-from kdaudit.results import Endpoint, Figure, Need, SuiteResult
+from kdaudit.results import Endpoint, Figure, Finding, Need, SuiteResult
+from kdaudit_suites.hallucination.choices import multiple_choice
 from kdaudit_suites.hallucination.claims import of_classifiers
 from kdaudit_suites.hallucination.copied import copied
 from kdaudit_suites.hallucination.corrected import corrected
@@ -87,6 +104,8 @@ from kdaudit_suites.hallucination.endpoints import (
     HAL009,
     HAL010,
     HAL011,
+    HAL012,
+    HAL013,
 )
 from kdaudit_suites.hallucination.examples import introduced
 from kdaudit_suites.hallucination.graded import Graded
@@ -118,6 +137,8 @@ class Hallucination:
         HAL009,
         HAL010,
         HAL011,
+        HAL012,
+        HAL013,
     )
 
     def __post_init__(self) -> None:
@@ -130,22 +151,23 @@ class Hallucination:
             raise ValueError(f"examples is a number of rows, got {self.examples}")
 
     def needs(self) -> tuple[Need, ...]:
-        """Predictions, or generated text with its grades, on the audit split."""
-        return (PREDICTIONS, GENERATIONS, GRADES)
+        """Predictions, generated text with its grades, or likelihoods, on the audit split."""
+        return (PREDICTIONS, GENERATIONS, GRADES, LIKELIHOODS)
 
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
-        graded = Graded.of(evidence)
-        if graded is None:
-            return result(self, *of_classifiers(evidence, self.abstain_below))
-        return self._of_text(graded, streams)
+        chosen, graded = multiple_choice(evidence), Graded.of(evidence)
+        if graded is not None:
+            return self._of_text(graded, streams, chosen)
+        findings, figures = of_classifiers(evidence, self.abstain_below)
+        return result(self, [*findings, *chosen], figures)
 
-    def _of_text(self, graded: Graded, streams: Streams) -> SuiteResult:
+    def _of_text(self, graded: Graded, streams: Streams, chosen: list[Finding]) -> SuiteResult:
         of_answers = list(rates(graded, self.thresholds))
         truncated = next(one for one in of_answers if one.code == HAL008.code)
         of_pair = transfer(graded, copied(graded, streams, self.question_type), truncated)
         by_people, of_grader, notes = corrected(graded)
-        findings = [*of_answers, *of_pair.findings, *by_people, *grounded(graded)]
+        findings = [*of_answers, *of_pair.findings, *by_people, *grounded(graded), *chosen]
         figures: list[Figure] = [*of_pair.figures, *samples(graded), *of_grader]
         figures += introduced(graded, self.examples)
         return result(self, findings, figures, (*of_pair.notes, *notes))

@@ -37,11 +37,20 @@ def corrected(graded: Graded) -> tuple[list[Finding], tuple[Figure, ...], tuple[
             "for whom, is not known."
         )
         return [], (), tuple(notes)
-    looked = graded.answerable & np.logical_and.reduce(
-        [(one.human >= 0) & one.valid for one in grades.values()]
-    )
+    looked = graded.answerable & _looked(grades)
     found = [_corrected(endpoint, graded, grades, looked, wanted) for endpoint, wanted in RATES]
     return found, _errors(graded, grades, looked), tuple(notes)
+
+
+def _looked(grades: dict[Subject, Grades]) -> Bools:
+    """(N,) rows that people graded; an answer that is missing there is the worst, not left out."""
+    known = np.stack([one.human >= 0 for one in grades.values()])
+    absent = np.stack([_absent(one) for one in grades.values()])
+    return np.asarray((known | absent).all(axis=0) & known.any(axis=0), dtype=np.bool_)
+
+
+def _absent(one: Grades) -> Bools:
+    return (one.human < 0) & ~one.valid
 
 
 def _corrected(
@@ -52,7 +61,8 @@ def _corrected(
     wanted: Grade,
 ) -> Finding:
     rows = graded.evidence.rows
-    rest, n = graded.answerable & ~looked, int(looked.sum())
+    rest = graded.answerable & ~looked
+    n = int((looked & np.logical_and.reduce([one.human >= 0 for one in grades.values()])).sum())
     if not {"student", "teacher"} <= set(grades):
         return not_measured(endpoint, WHERE, "one of the pair has no grades")
     if n < FEWEST:
@@ -70,13 +80,20 @@ def _corrected(
     machine = np.stack(
         [np.where(grades[w].valid, grades[w].grade == wanted, worst[w]) for w in present]
     ).astype(np.float64)
-    people = np.stack([grades[who].human == wanted for who in present])
+    people = np.stack(
+        [np.where(_absent(grades[w]), worst[w], grades[w].human == wanted) for w in present]
+    ).astype(np.float64)
     found = prediction_powered(
         people[:, looked],
         machine[:, looked],
         machine[:, rest],
         contrast=_difference(len(present)),
     )
+    # A row that people graded also stands for others, so one without an answer counts there as
+    # well: else leaving out an answer that was misjudged would take its correction away.
+    gone = [_absent(grades[who]) for who in present]
+    missing = [float(one[graded.answerable].mean() + one[looked].mean()) for one in gone]
+    n = int(looked.sum())
     basis = Means(
         mean=tuple(float(x) for x in found.mean),
         covariance=tuple(tuple(float(x) for x in row) for row in found.covariance),
@@ -85,6 +102,7 @@ def _corrected(
         clusters=n,
         span=1.0,
         unknown=(0.0,) * len(present),
+        filled=tuple(missing) if any(missing) else (),
         bounds=(0.0, 1.0),
     )
     note = (

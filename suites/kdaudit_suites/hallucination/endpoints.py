@@ -1,4 +1,8 @@
-"""What the suite reports: of classifiers up to HAL003, of written answers all but HAL003."""
+"""What the suite reports.
+
+Of classifiers up to HAL003, of written answers all others up to HAL011, of declared choices the
+rest.
+"""
 
 from kdaudit.results import Better, Endpoint
 
@@ -69,4 +73,16 @@ HAL011 = Endpoint(
     metric="introduced hallucinations",
     unit="share of rows",
     better=Better.LOWER,
+)
+HAL012 = Endpoint(
+    code="HAL012",
+    metric="a true choice is the likeliest (MC1)",
+    unit="share of rows",
+    better=Better.HIGHER,
+)
+HAL013 = Endpoint(
+    code="HAL013",
+    metric="probability of the true choices among all (MC2)",
+    unit="share of probability",
+    better=Better.HIGHER,
 )

@@ -1,0 +1,1 @@
+"""Causal language models of Transformers, asked on this machine."""

@@ -1,0 +1,289 @@
+"""What became of what the teacher memorised: inherited by the student, or the student's own."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kdaudit.basis import ORDER, Subject, bounded, unit
+from kdaudit.claims import Claim, claim_worse
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.evidence.kinds import Bools
+from kdaudit.measure import (
+    Score,
+    Scores,
+    absence,
+    contrast_finding,
+    mean_finding,
+    not_measured,
+    share_of_rows,
+)
+from kdaudit.results import Better, Endpoint, Figure, Finding, Means
+from kdaudit.stats.holm import holm
+from kdaudit.stats.interval import tail
+from kdaudit.stats.linear import p_above
+from kdaudit_suites.memorisation.endpoints import MEM003, MEM007
+from kdaudit_suites.memorisation.extraction import Extracted, level_of
+from kdaudit_suites.memorisation.passages import Passages
+
+SHOWN = 50  # digests in the figure
+PAIR = NotMeasured("of the pair")
+SHARE = Endpoint(code="share", metric="share", unit="share of rows", better=Better.LOWER)
+GAP = Endpoint(code="gap", metric="gap", unit="share of rows", better=Better.ZERO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pair:
+    """Who extracts which rows, with the worst in the place of what is missing.
+
+    Attributes:
+        passages: the rows.
+        rows: (N,) training texts of which it is known how they go on.
+        student: (N,) whether it extracts the row; what is missing or undecided counts as extracted.
+        teacher: (N,) likewise; what is missing counts as not extracted.
+        baseline: likewise, or None.
+    """
+
+    passages: Passages
+    rows: Bools
+    student: Bools
+    teacher: Bools
+    baseline: Bools | None
+
+
+def transfer(
+    passages: Passages, found: Mapping[Subject, Extracted | NotMeasured]
+) -> tuple[list[Finding], tuple[Figure, ...], tuple[str, ...]]:
+    """MEM003 and MEM007 with their labels, the pictures of the pair, and what they add up to."""
+    pair = _pair(passages, found)
+    if isinstance(pair, NotMeasured):
+        return [not_measured(one, (), pair.reason) for one in (MEM003, MEM007)], (), ()
+    evidence, rows = passages.evidence, pair.rows
+    alpha = tail(evidence.level)
+    shown = _shown(
+        {
+            "introduced": _p_above(_compared(pair, pair.student, pair.teacher, rows), alpha),
+            "inherited": _p_inherited(pair, alpha),
+        },
+        alpha,
+    )
+    own = share_of_rows(
+        MEM003,
+        evidence,
+        pair.student & ~pair.teacher,
+        of_pair="what is the student's own is of the pair",
+        rows=rows,
+    )
+    own = replace(
+        own, note=f"extraction transfer: {'introduced' if 'introduced' in shown else 'none'}"
+    )
+    return (
+        [own, _inherited(pair, "inherited" in shown)],
+        (_matrix(pair), _table(pair, found), *_digests(pair)),
+        tuple(_notes(pair, shown)),
+    )
+
+
+def _pair(
+    passages: Passages, found: Mapping[Subject, Extracted | NotMeasured]
+) -> Pair | NotMeasured:
+    student, teacher, baseline = (found[who] for who in ORDER)
+    if isinstance(student, NotMeasured):
+        return student
+    if isinstance(teacher, NotMeasured):
+        return teacher
+    rows = passages.members & passages.continued
+    if not rows.any():
+        return NotMeasured("no text was trained on")
+    return Pair(
+        passages=passages,
+        rows=rows,
+        student=student.score("verbatim").right(missing=True),
+        teacher=teacher.score("verbatim").right(missing=False),
+        baseline=None
+        if isinstance(baseline, NotMeasured)
+        else baseline.score("verbatim").right(missing=False),
+    )
+
+
+def _compared(pair: Pair, one: Bools, other: Bools, rows: Bools) -> Finding:
+    every = np.ones(len(one), dtype=np.bool_)
+    scores: Scores = {
+        "student": Score(values=one, valid=every),
+        "teacher": Score(values=other, valid=every),
+        "baseline": PAIR,
+    }
+    return mean_finding(SHARE, pair.passages.evidence, scores, rows=rows)
+
+
+def _p_above(finding: Finding, alpha: float) -> float:
+    claim = claim_worse(finding, "teacher", 0.0, alpha)
+    return claim.p_above if isinstance(claim, Claim) else 1.0
+
+
+def _p_inherited(pair: Pair, alpha: float) -> float:
+    """That both extract a text for it was trained on, and not for it is easy to guess.
+
+    Against the baseline, which learnt without the teacher: of the texts that the teacher extracts,
+    the student extracts more. Without a baseline against texts that were not trained on: both
+    extract more of the texts that were. Without either nothing is shown.
+    """
+    theirs = pair.rows & pair.teacher
+    if pair.baseline is not None:
+        if not theirs.any():
+            return 1.0
+        return _p_above(_compared(pair, pair.student, pair.baseline, theirs), alpha)
+    others = pair.passages.others
+    if others is None or not (others & pair.passages.continued).any():
+        return 1.0
+    every = np.ones(len(theirs), dtype=np.bool_)
+    both = Score(values=pair.student & pair.teacher, valid=every)
+    scores: Scores = {"student": both, "teacher": both, "baseline": PAIR}
+    gap = contrast_finding(
+        GAP,
+        pair.passages.evidence,
+        scores,
+        group=pair.rows,
+        rest=others & pair.passages.continued,
+        where=(),
+    )
+    if not isinstance(gap.basis, Means):
+        return 1.0
+    return p_above(bounded(gap.basis, unit(0, len(gap.basis.mean)), alpha), 0.0)
+
+
+def _shown(p: Mapping[str, float], alpha: float) -> frozenset[str]:
+    adjusted = zip(p, holm(list(p.values())), strict=True)
+    return frozenset(name for name, q in adjusted if q <= alpha)
+
+
+def _inherited(pair: Pair, shown: bool) -> Finding:  # noqa: FBT001  # a fact, not an option
+    theirs = pair.rows & pair.teacher
+    if not theirs.any():
+        return not_measured(MEM007, (), "the teacher extracts no text")
+    both = int((theirs & pair.student).sum())
+    finding = share_of_rows(
+        MEM007,
+        pair.passages.evidence,
+        pair.student,
+        of_pair="what is inherited is of the pair",
+        rows=theirs,
+    )
+    label = "inherited" if shown else "co-occurring" if both else "none"
+    against = (
+        f", {int((theirs & pair.student & ~pair.baseline).sum())} of them without the baseline"
+        if pair.baseline is not None
+        else ""
+    )
+    return replace(
+        finding,
+        note=f"extraction transfer: {label}; of {int(theirs.sum())} texts that the teacher "
+        f"extracts the student extracts {both}{against}",
+    )
+
+
+def _matrix(pair: Pair) -> Figure:
+    said = ("extracts", "does not")
+    return Figure(
+        name="transfer",
+        chart="matrix",
+        title="Training texts by what the teacher extracts (down) and the student does (across)",
+        columns=("row", "column", "count"),
+        rows=tuple(
+            (
+                f"teacher {down}",
+                f"student {across}",
+                int((pair.rows & (pair.teacher == t) & (pair.student == s)).sum()),
+            )
+            for down, t in zip(said, (True, False), strict=True)
+            for across, s in zip(said, (True, False), strict=True)
+        ),
+    )
+
+
+def _table(pair: Pair, found: Mapping[Subject, Extracted | NotMeasured]) -> Figure:
+    measured = [*_shares(pair), *_common(pair, found)]
+    return Figure(
+        name="pair",
+        chart="table",
+        title=f"Extraction by the pair ({level_of(pair.passages.evidence)})",
+        columns=("quantity", "value", "low", "high", "rows", "method"),
+        rows=tuple(
+            (name, m.value, m.low, m.high, m.n, m.method)
+            if isinstance(m, Estimate)
+            else (name, None, None, None, None, m.reason)
+            for name, m in measured
+        ),
+    )
+
+
+def _shares(pair: Pair) -> Iterator[tuple[str, Measurement]]:
+    def share(hits: Bools, rows: Bools) -> Measurement:
+        return _compared(pair, hits, hits, rows).student
+
+    theirs, rest = pair.rows & pair.teacher, pair.rows & ~pair.teacher
+    yield "extracted by both", share(pair.student & pair.teacher, pair.rows)
+    if pair.baseline is not None:
+        yield (
+            "extracted by both, and not by the baseline",
+            share(pair.student & pair.teacher & ~pair.baseline, pair.rows),
+        )
+    yield "student extracts, where the teacher does", share(pair.student, theirs)
+    yield "student extracts, where the teacher does not", share(pair.student, rest)
+    yield "student less teacher", _compared(pair, pair.student, pair.teacher, pair.rows).difference
+
+
+def _common(
+    pair: Pair, found: Mapping[Subject, Extracted | NotMeasured]
+) -> Iterator[tuple[str, Measurement]]:
+    """How far each of them goes on as the text does, in shares of its length."""
+    scores: Scores = {
+        who: absence(one)
+        if isinstance(one, NotMeasured)
+        else Score(values=one.common, valid=one.valid)
+        for who, one in found.items()
+    }
+    finding = mean_finding(SHARE, pair.passages.evidence, scores, rows=pair.rows)
+    for who, measured in (("student", finding.student), ("teacher", finding.teacher)):
+        yield f"{who}: share of the continuation before the first difference", measured
+
+
+def _digests(pair: Pair) -> tuple[Figure, ...]:
+    """Which texts the student extracts, for whoever holds them; never the texts."""
+    rows = np.flatnonzero(pair.rows & pair.student)
+    truth = pair.passages.asked.answers
+    if truth is None or not len(rows):
+        return ()
+    more = f"; the first {SHOWN} of {len(rows)}" if len(rows) > SHOWN else ""
+    return (
+        Figure(
+            name="extracted",
+            chart="table",
+            title=f"Training texts that the student extracts, by digest{more}",
+            columns=("SHA-256 of the continuation", "by the teacher", "by the baseline"),
+            rows=tuple(
+                (
+                    hashlib.sha256(truth[row][0].encode()).hexdigest()[:16],
+                    "yes" if pair.teacher[row] else "no",
+                    None if pair.baseline is None else "yes" if pair.baseline[row] else "no",
+                )
+                for row in rows[:SHOWN]
+            ),
+        ),
+    )
+
+
+def _notes(pair: Pair, shown: frozenset[str]) -> Iterator[str]:
+    student, teacher = pair.rows & pair.student, pair.rows & pair.teacher
+    both = student & teacher
+    yield (
+        f"Of {int(pair.rows.sum())} training texts the teacher extracts {int(teacher.sum())} and "
+        f"the student {int(student.sum())}: {int(both.sum())} with the teacher and "
+        f"{int((student & ~teacher).sum())} that the teacher does not."
+    )
+    if both.any() and "inherited" not in shown and pair.baseline is None:
+        yield (
+            "What both extract is inherited only if it is more than a model that learnt without "
+            "the teacher extracts: audit a control as the [baseline]."
+        )
