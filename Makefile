@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 EXAMPLES := adult digits
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo test lint types unit nightly golden clean
+.PHONY: help install demo demo-lm test lint types unit nightly golden clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 install: $(VENV)/installed  ## build .venv with everything pinned
 
@@ -23,6 +23,15 @@ demo: install  ## run both examples, print verdicts and card paths
 	  echo "== examples/$$name"; \
 	  $(BIN)/python examples/$$name/prepare.py || exit 1; \
 	  $(BIN)/kdaudit run examples/$$name/audit.toml; \
+	  code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac; \
+	done
+
+demo-lm: install  ## distil and audit a language model, print verdicts and card paths (15 minutes)
+	@echo "== examples/smollm2"
+	@$(BIN)/python examples/smollm2/prepare.py
+	@$(BIN)/kdaudit distill examples/smollm2/student.toml
+	@for name in facts texts; do \
+	  $(BIN)/kdaudit run examples/smollm2/$$name.toml; \
 	  code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac; \
 	done
 

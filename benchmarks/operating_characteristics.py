@@ -33,7 +33,7 @@ from kdaudit.contract import decide, judge
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import Category, Evidence, Rows, Streams, Trio
-from kdaudit.measure import Score, contrast_finding, contrast_findings, mean_findings
+from kdaudit.measure import contrast_finding, contrast_findings, mean_findings
 from kdaudit.results import (
     Better,
     Check,
@@ -45,6 +45,7 @@ from kdaudit.results import (
     SuiteResult,
     Where,
 )
+from kdaudit.scores import Score
 from kdaudit_suites.calibration import Calibration
 from kdaudit_suites.fairness import Fairness
 

@@ -107,6 +107,18 @@ def claim_worse(
     return _worse(basis, finding.better, reference, margin, alpha)
 
 
+def p_worse(finding: Finding, alpha: float) -> float:
+    """One-sided p-value that the student is worse than the teacher; 1 where nothing tells."""
+    claim = claim_worse(finding, "teacher", 0.0, alpha)
+    return claim.p_above if isinstance(claim, Claim) else 1.0
+
+
+def p_better(finding: Finding, alpha: float) -> float:
+    """One-sided p-value that the student is better than the teacher; 1 where nothing tells."""
+    claim = claim_worse(finding, "teacher", 0.0, alpha)
+    return claim.p_below if isinstance(claim, Claim) else 1.0
+
+
 def _compared(finding: Finding, reference: Reference, *, share: bool = False) -> Basis:
     """The basis of a comparison with the reference, or why there is none.
 

@@ -315,6 +315,7 @@ def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
         for finding in findings
         if (isinstance(finding.basis, Means) and any(finding.basis.unknown + finding.basis.filled))
         or (isinstance(finding.basis, NotMeasured) and (incomplete or _one_alone(finding)))
+        or (isinstance(finding.basis, Fixed) and finding.basis.incomplete)
     )
 
 

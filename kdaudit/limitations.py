@@ -50,6 +50,7 @@ def limitations(  # all that an audit knows
         *_of_verdicts(contract, verdicts),
         *_of_suites(suites),
         *_of_teacher(contract, suites, alpha, roles),
+        *_of_absent(suites),
         *_of_findings(suites, {verdict.address for verdict in verdicts}, alpha),
         *_of_data(data, subjects),
         *(_Draft("medium", text, "owner") for text in written),
@@ -124,24 +125,43 @@ def _student(finding: Finding) -> str:
     return f", the student's {measured.value:.4g} {ends}"
 
 
+def _of_absent(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
+    """What was not measured, a limitation for each reason: many codes may share one."""
+    absent: dict[str, dict[str, list[Finding]]] = {}
+    for suite in suites:
+        for finding in suite.findings:
+            reason = _absence(finding)
+            if reason is not None:
+                absent.setdefault(reason, {}).setdefault(finding.code, []).append(finding)
+    for reason, codes in absent.items():
+        first = next(iter(codes))
+        if len(codes) == 1:
+            yield _Draft(
+                "medium", f"{_name(first, codes[first])} was not measured: {reason}.", first
+            )
+        else:
+            named = ", ".join(_name(code, findings) for code, findings in codes.items())
+            yield _Draft("medium", f"Not measured, since {reason}: {named}.", first)
+
+
+def _absence(finding: Finding) -> str | None:
+    """Why a finding has no number, neither of the pair nor of the student."""
+    if isinstance(finding.difference, NotMeasured) and isinstance(finding.student, NotMeasured):
+        return finding.student.reason
+    return None
+
+
 def _of_findings(suites: Sequence[SuiteResult], judged: set[str], alpha: float) -> Iterable[_Draft]:
     for suite in suites:
         worse = _shown_worse([f for f in suite.findings if f.address not in judged], alpha)
-        absent: dict[tuple[str, str], list[Finding]] = {}
         small: dict[str, list[Finding]] = {}
         harms: dict[tuple[str, str], list[Finding]] = {}
         for finding in suite.findings:
-            if isinstance(finding.difference, NotMeasured) and isinstance(
-                finding.student, NotMeasured
-            ):
-                absent.setdefault((finding.code, finding.student.reason), []).append(finding)
-            elif finding.where and _few(finding.student):
+            if finding.where and _few(finding.student):
                 small.setdefault(finding.code, []).append(finding)
             harm = None if finding.address in judged else _harm(finding, worse)
             if harm is not None:
                 harms.setdefault((finding.code, harm), []).append(finding)
-        for (code, reason), findings in absent.items():
-            yield _Draft("medium", f"{_name(code, findings)} was not measured: {reason}.", code)
         for (code, harm), findings in harms.items():
             yield _Draft(
                 "low" if harm == "inherited" else "medium",

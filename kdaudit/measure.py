@@ -5,17 +5,16 @@ endpoint has a worst; a contrast has none, so there it stands at the centre of i
 basis carries how far it may be off. Nothing is dropped, so deleting rows can never help.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
-from kdaudit.evidence.view import Evidence, Rows, cells
+from kdaudit.evidence.kinds import Bools, Ints
+from kdaudit.evidence.view import Evidence
+from kdaudit.folded_scores import FoldedScores
 from kdaudit.results import (
     Basis,
     Better,
@@ -23,49 +22,13 @@ from kdaudit.results import (
     Figure,
     Finding,
     Means,
-    Need,
     Suite,
     SuiteResult,
     Table,
     Where,
 )
-from kdaudit.stats.grouped_means import CellSums, grouped_contrasts, grouped_means
-from kdaudit.stats.means import JointMeans
-
-# Effective units below which no interval of unequal or clustered rows is to be believed: one unit
-# then may hold a third of the mass, and a single cluster's accident reads as the truth.
-FEWEST_CLUSTERS = 8
-NO_ROWS = "no rows"
-
-
-def too_few(effective: float) -> bool:
-    """Whether effective units are fewer than `FEWEST_CLUSTERS`; eight equal ones are not."""
-    return effective < FEWEST_CLUSTERS - 1e-9  # however their number was rounded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Score:
-    """One subject's additive score on N rows.
-
-    Attributes:
-        values: (N,) bool for 0/1 scores, else float; whatever stands where ``valid`` is False is
-            not looked at.
-        valid: (N,) whether the subject gave an answer that can be scored.
-        low: least possible score.
-        high: greatest possible score.
-    """
-
-    values: Bools | Floats
-    valid: Bools
-    low: float = 0.0
-    high: float = 1.0
-
-    def right(self, *, missing: bool) -> Bools:
-        """(N,) of 0/1 scores which are 1; an answer that is not there counts as ``missing``."""
-        return np.where(self.valid, self.values, missing).astype(np.bool_)
-
-
-Scores = Mapping[Subject, Score | NotMeasured]
+from kdaudit.score_bases import NO_ROWS, Bases, Groups, contrasts, group_means
+from kdaudit.scores import Score, Scores
 
 
 def mean_finding(
@@ -115,8 +78,8 @@ def contrast_finding(
         note: a sentence the reader must see.
     """
     codes = np.where(group, 0, np.where(rest, 1, -1))
-    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=[where], note=note)
-    return _findings(_contrasts, groups, scores)[0]
+    groups = Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=[where], note=note)
+    return _findings(contrasts, groups, scores)[0]
 
 
 def mean_findings(
@@ -138,8 +101,8 @@ def mean_findings(
         wheres: the address of each group.
         note: a sentence the reader must see.
     """
-    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=wheres, note=note)
-    return _findings(_group_means, groups, scores)
+    groups = Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=wheres, note=note)
+    return _findings(group_means, groups, scores)
 
 
 def contrast_findings(
@@ -162,8 +125,8 @@ def contrast_findings(
         counts: (N,) rows that count for this rate; None for all.
     """
     within = codes if counts is None else np.where(counts, codes, -1)
-    groups = _Groups(endpoint=endpoint, evidence=evidence, codes=within, wheres=wheres)
-    return _findings(_contrasts, groups, scores)
+    groups = Groups(endpoint=endpoint, evidence=evidence, codes=within, wheres=wheres)
+    return _findings(contrasts, groups, scores)
 
 
 Grouping = tuple[Ints, Sequence[Where]]
@@ -181,13 +144,16 @@ def mean_findings_over(
         groupings: of each the (N,) codes and the address of each group, as `crossed` gives them
             for slices and sensitive columns.
     """
-    folded = None if endpoint.better is not Better.ZERO else _Folded.of(evidence, scores)
+    folded = None if endpoint.better is not Better.ZERO else FoldedScores.of(evidence, scores)
     if folded is None:
         return [
             mean_findings(endpoint, evidence, scores, codes=codes, wheres=wheres)
             for codes, wheres in groupings
         ]
-    return [folded.means(endpoint, codes, wheres) for codes, wheres in groupings]
+    return [
+        _of_bases(endpoint, evidence, folded.means(codes, len(wheres)), wheres, scores)
+        for codes, wheres in groupings
+    ]
 
 
 def contrast_findings_over(
@@ -206,119 +172,41 @@ def contrast_findings_over(
         groupings: as in `mean_findings_over`.
         counts: (N,) rows that count for this rate; None for all.
     """
-    folded = _Folded.of(evidence, scores, counts)
+    folded = FoldedScores.of(evidence, scores, counts)
     if folded is None:
         return [
             contrast_findings(endpoint, evidence, scores, codes=codes, wheres=wheres, counts=counts)
             for codes, wheres in groupings
         ]
-    return [folded.contrasts(endpoint, codes, wheres) for codes, wheres in groupings]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Folded:
-    """Scores of independent rows that are all there, added up by the finest groups of the data."""
-
-    evidence: Evidence
-    scores: Scores
-    present: list[Score]
-    row: Ints  # (K,) one row of each cell
-    n: Floats  # (K,) rows of each cell that count
-    sums: CellSums
-
-    @classmethod
-    def of(
-        cls, evidence: Evidence, scores: Scores, counts: Bools | None = None
-    ) -> "_Folded | None":
-        """None where rows are clustered or weighted, an answer is missing, or cells are many."""
-        rows = evidence.rows
-        present = [score for who in ORDER if isinstance(score := scores[who], Score)]
-        pair = all(isinstance(scores[who], Score) for who in ("student", "teacher"))
-        if rows.cluster is not None or rows.weight is not None or not pair:
-            return None
-        found = cells(rows, chain.from_iterable([*rows.slices, *rows.sensitive]))
-        if found is None or not all(score.valid.all() for score in present):
-            return None
-        code = found.code if counts is None else np.where(counts, found.code, -1)
-        return cls(
-            evidence=evidence,
-            scores=scores,
-            present=present,
-            row=found.row,
-            n=np.bincount(code + 1, minlength=len(found.row) + 1)[1:].astype(np.float64),
-            sums=CellSums([score.values for score in present], code, len(found.row)),
-        )
-
-    def means(self, endpoint: Endpoint, codes: Ints, wheres: Sequence[Where]) -> list[Finding]:
-        """As `mean_findings`, of a ``zero`` endpoint."""
-        group, size, rows = codes[self.row], len(wheres), self.evidence.rows
-        n = self._totals(group, size)
-        bounds = self.present[0].low, self.present[0].high
-        found: list[Basis] = []
-        for index, joint in enumerate(self.sums.means(group, size)):
-            basis: Basis = NotMeasured(NO_ROWS, 0)
-            if n[index]:
-                basis = _means(joint, self.present, rows)
-                basis = (
-                    replace(basis, bounds=bounds)
-                    if isinstance(basis, Means)
-                    else replace(basis, n=int(n[index]))
-                )
-            found.append(basis)
-        return self._findings(endpoint, found, wheres)
-
-    def contrasts(self, endpoint: Endpoint, codes: Ints, wheres: Sequence[Where]) -> list[Finding]:
-        """As `contrast_findings`."""
-        group, size = codes[self.row], len(wheres)
-        n, off = self._totals(group, size), np.zeros((len(self.present), size))
-        grouped = self.sums.contrasts(group, size)
-        found = _contrast_bases(grouped, n, n, off, self.present, self.evidence.rows)
-        return self._findings(endpoint, found, wheres)
-
-    def _totals(self, group: Ints, size: int) -> Floats:
-        return np.bincount(group + 1, self.n, size + 1)[1:].astype(np.float64)
-
-    def _findings(
-        self, endpoint: Endpoint, found: Sequence[Basis], wheres: Sequence[Where]
-    ) -> list[Finding]:
-        return [
-            _with_absent(finding_of(endpoint, self.evidence, basis, where), self.scores)
-            for basis, where in zip(found, wheres, strict=True)
-        ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Groups:
-    """What is measured, and where: the arguments of `mean_findings`."""
-
-    endpoint: Endpoint
-    evidence: Evidence
-    codes: Ints
-    wheres: Sequence[Where]
-    note: str = ""
-
-    def totals(self, mass: Floats | None = None, every: int = 0) -> Floats:
-        """(G,) rows of each group, or their weight; ``every`` counts groups without address."""
-        size = max(len(self.wheres), every)
-        return np.bincount(self.codes + 1, mass, size + 1)[1:].astype(np.float64)
-
-
-Bases = Callable[[_Groups, list[Score]], list[Basis]]
-
-
-def _findings(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
-    if any(isinstance(scores[who], NotMeasured) for who in ("student", "teacher")):
-        return _each_alone(bases, groups, scores)
-    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
     return [
-        _with_absent(
-            finding_of(groups.endpoint, groups.evidence, basis, where, groups.note), scores
-        )
-        for basis, where in zip(bases(groups, present), groups.wheres, strict=True)
+        _of_bases(endpoint, evidence, folded.contrasts(codes, len(wheres)), wheres, scores)
+        for codes, wheres in groupings
     ]
 
 
-def _each_alone(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
+def _findings(bases: Bases, groups: Groups, scores: Scores) -> list[Finding]:
+    if any(isinstance(scores[who], NotMeasured) for who in ("student", "teacher")):
+        return _each_alone(bases, groups, scores)
+    present = [score for who in ORDER if isinstance(score := scores[who], Score)]
+    found = bases(groups, present)
+    return _of_bases(groups.endpoint, groups.evidence, found, groups.wheres, scores, groups.note)
+
+
+def _of_bases(  # the parts of a finding, of many
+    endpoint: Endpoint,
+    evidence: Evidence,
+    bases: Sequence[Basis],
+    wheres: Sequence[Where],
+    scores: Scores,
+    note: str = "",
+) -> list[Finding]:
+    return [
+        _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
+        for basis, where in zip(bases, wheres, strict=True)
+    ]
+
+
+def _each_alone(bases: Bases, groups: Groups, scores: Scores) -> list[Finding]:
     """Findings without a pair: every subject has its own value, and nobody is compared."""
     alone: dict[Subject, list[Measurement]] = {}
     for who in ORDER:
@@ -346,81 +234,6 @@ def _each_alone(bases: Bases, groups: _Groups, scores: Scores) -> list[Finding]:
     ]
 
 
-def _group_means(groups: _Groups, present: list[Score]) -> list[Basis]:
-    rows, codes, better = groups.evidence.rows, groups.codes, groups.endpoint.better
-    size = len(groups.wheres)
-    filled = [_filled(score, better, student=index == 0) for index, score in enumerate(present)]
-    n = groups.totals()
-    some = n > 0
-    exact = some & _independent(rows, codes, size) & _binary(filled)
-    found: list[Basis] = [NotMeasured(NO_ROWS, 0)] * size
-    if exact.any():
-        tables = _tables(filled, codes, size)
-        for group in np.flatnonzero(exact):
-            found[group] = tables[group]
-    if exact.sum() == some.sum():
-        return found
-    off = _off(groups, present)
-    grouped = grouped_means(filled, codes, size, clusters=rows.cluster, weights=rows.weight)
-    for group in np.flatnonzero(some & ~exact):
-        basis = _means(grouped[group], present, rows)
-        if isinstance(basis, Means):
-            far = tuple(float(width) for width in off[:, group])
-            basis = replace(basis, bounds=(present[0].low, present[0].high))
-            if better is Better.ZERO:
-                basis = replace(basis, unknown=tuple(width / 2 for width in far))
-            elif any(far):
-                basis = replace(basis, filled=far)
-        else:
-            basis = replace(basis, n=int(n[group]))
-        found[group] = basis
-    return found
-
-
-def _contrasts(groups: _Groups, present: list[Score]) -> list[Basis]:
-    rows, codes, size = groups.evidence.rows, groups.codes, len(groups.wheres)
-    every = max(size, int(codes.max(initial=-1)) + 1)  # the rest may have groups of its own
-    filled = [_centred(score) for score in present]
-    n = groups.totals(every=every)
-    weight = n if rows.weight is None else groups.totals(rows.weight, every)
-    off = _off(groups, present, every)
-    grouped = grouped_contrasts(filled, codes, size, clusters=rows.cluster, weights=rows.weight)
-    return _contrast_bases(grouped, n, weight, off, present, rows)
-
-
-def _contrast_bases(
-    grouped: Sequence[JointMeans | None],
-    n: Floats,
-    weight: Floats,
-    off: Floats,
-    present: list[Score],
-    rows: Rows,
-) -> list[Basis]:
-    """What each group against the rest rests on; ``n``, ``weight`` and ``off`` go on to others."""
-    reach = present[0].high - present[0].low
-    found: list[Basis] = []
-    for group, joint in enumerate(grouped):
-        if not n[group]:
-            found.append(NotMeasured(NO_ROWS, 0))
-            continue
-        if n[group] == n.sum():
-            found.append(NotMeasured("there is no one else to compare the group with"))
-            continue
-        basis = _means(joint, present, rows)
-        if isinstance(basis, Means):
-            share = np.where(np.arange(len(n)) == group, 0.0, weight)
-            unknown = off[:, group] + (off * (share / share.sum())).sum(axis=1)
-            basis = replace(
-                basis,
-                unknown=tuple(float(width) / 2 for width in unknown),
-                bounds=(-reach, reach),
-            )
-        else:
-            basis = replace(basis, n=int(n[group]))
-        found.append(basis)
-    return found
-
-
 def _with_absent(finding: Finding, scores: Scores) -> Finding:
     """The finding with the reason why its baseline, if any, has no value."""
     baseline = scores["baseline"]
@@ -446,24 +259,6 @@ def finding_of(
         basis=basis,
         note=note,
     )
-
-
-def correctness(evidence: Evidence, need: Need) -> Scores:
-    """Whether each subject's answer is the label, on the rows it answered."""
-    trio = evidence[need]
-    scores: dict[Subject, Score | NotMeasured] = {}
-    for who in ORDER:
-        kind = trio.of(who)
-        if isinstance(kind, Predictions):
-            scores[who] = Score(values=kind.answer == evidence.rows.label, valid=kind.valid)
-        else:
-            scores[who] = absence(kind)
-    return scores
-
-
-def absence(kind: object) -> NotMeasured:
-    """Why a subject has no evidence of the kind that was asked for."""
-    return kind if isinstance(kind, NotMeasured) else NotMeasured("another kind of evidence")
 
 
 def result(
@@ -535,107 +330,3 @@ def ends(measured: Measurement) -> tuple[float | None, float | None, float | Non
     if isinstance(measured, Estimate):
         return measured.value, measured.low, measured.high
     return None, None, None
-
-
-def _filled(score: Score, better: Better, *, student: bool) -> Bools | Floats:
-    if better is Better.ZERO:
-        return _centred(score).astype(np.float64)
-    worst = score.low if better is Better.HIGHER else score.high
-    best = score.high if better is Better.HIGHER else score.low
-    filled = np.where(score.valid, score.values, worst if student else best)
-    if score.values.dtype == np.bool_:
-        return filled.astype(np.bool_)
-    return filled.astype(np.float64)
-
-
-def _centred(score: Score) -> Bools | Floats:
-    """The scores, with the centre of their range where there is none; 0/1 where none is missing."""
-    if score.valid.all():
-        return score.values
-    return np.where(score.valid, score.values, (score.low + score.high) / 2).astype(np.float64)
-
-
-def _independent(rows: Rows, codes: Ints, groups: int) -> Bools:
-    """(G,) whether the rows of a group are equal and no two of them share a cluster."""
-    if rows.weight is not None:
-        return np.zeros(groups, dtype=np.bool_)
-    alone = np.ones(groups, dtype=np.bool_)
-    if rows.cluster is not None:
-        grouped = codes >= 0
-        width = int(rows.cluster.max()) + 1
-        pairs, n = np.unique(codes[grouped] * width + rows.cluster[grouped], return_counts=True)
-        alone[pairs[n > 1] // width] = False
-    return alone
-
-
-def _binary(filled: list[Bools | Floats]) -> bool:
-    return all(score.dtype == np.bool_ for score in filled)
-
-
-def _tables(scores: list[Bools | Floats], codes: Ints, groups: int) -> list[Table]:
-    """Of each group, the paired counts of the student with each reference."""
-    student, *others = [np.asarray(score, np.bool_) for score in scores]
-    # Rows of no group, of code -1, are counted first and left aside.
-    by_student = 4 * (codes + 1) + 3 - 2 * student
-    cells = [np.bincount(by_student - other, minlength=4 * (groups + 1)) for other in others]
-    counts = [tuple(map(_four, cell.reshape(-1, 4)[1:])) for cell in cells]
-    return [
-        Table(
-            n11=n11,
-            n10=n10,
-            n01=n01,
-            n00=n00,
-            baseline=counts[1][group] if len(counts) > 1 else None,
-        )
-        for group, (n11, n10, n01, n00) in enumerate(counts[0])
-    ]
-
-
-def _four(cells: npt.NDArray[np.integer]) -> tuple[int, int, int, int]:
-    n11, n10, n01, n00 = (int(n) for n in cells)
-    return n11, n10, n01, n00
-
-
-def _off(groups: _Groups, scores: list[Score], every: int = 0) -> Floats:
-    """(S, G) how far a mean may be off: the range of the score times the share of unknown rows."""
-    weight = groups.evidence.rows.weight
-    if all(score.valid.all() for score in scores):
-        return np.zeros((len(scores), max(len(groups.wheres), every)))
-    mass = np.ones(len(groups.codes)) if weight is None else weight
-    total = groups.totals(mass, every)
-    unknown = [groups.totals(np.where(score.valid, 0.0, mass), every) for score in scores]
-    reach = [[score.high - score.low] for score in scores]
-    share: Floats = np.array(unknown) / np.where(total > 0, total, 1.0)
-    return share * reach
-
-
-def _means(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means | NotMeasured:
-    what = "rows" if rows.cluster is None else "clusters"
-    if joint is None:
-        return NotMeasured(f"fewer than two {what}; a spread needs two at least")
-    unequal = rows.weight is not None or rows.cluster is not None
-    if unequal and too_few(joint.effective):
-        return NotMeasured(_too_few(joint, what))
-    if joint.df < 1:
-        return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
-    return Means(
-        mean=tuple(float(x) for x in joint.mean),
-        covariance=tuple(tuple(float(x) for x in row) for row in joint.covariance),
-        df=float(joint.df),
-        n=joint.n,
-        clusters=joint.clusters,
-        span=max(score.high - score.low for score in present),
-        unknown=(0.0,) * len(present),
-        effective=joint.effective if unequal else None,
-        largest=joint.largest if unequal else None,
-        clustered=rows.cluster is not None,
-    )
-
-
-def _too_few(joint: JointMeans, what: str) -> str:
-    if joint.clusters < FEWEST_CLUSTERS:
-        return f"{joint.clusters} {what}; at least {FEWEST_CLUSTERS} are needed for an interval"
-    return (
-        f"{joint.clusters} {what} that say as much as {joint.effective:.1f} equal ones, since one "
-        f"holds {joint.largest:.0%}; at least {FEWEST_CLUSTERS} are needed for an interval"
-    )

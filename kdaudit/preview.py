@@ -175,13 +175,14 @@ def _subjects(
         if table is None:
             continue
         who = f"{role} {name}" if role == "student" and name else role
-        model = str(table.distill or next(iter(table.options.values()), ""))
         # A model that is still to be trained has answered nothing.
-        opened = (
+        found = (
             None
             if table.distill in stale
-            else open_model(role, getattr(plan.file, role), plan.base).adapter
+            else open_model(role, getattr(plan.file, role), plan.base)
         )
+        model = table.distill or (found.name if found is not None else "")
+        opened = found.adapter if found is not None else None
         writes = isinstance(opened, Writer) or (
             opened is None and table.distill is not None and is_language(plan.base / table.distill)
         )

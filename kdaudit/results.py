@@ -96,12 +96,14 @@ class Fixed:
     Attributes:
         level: two-sided level of those intervals; 1 for counted values, which hold at every level.
         baseline: student minus baseline, where there is a baseline.
+        incomplete: whether answers are missing, so that what is undecided may be so for that.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
 
     level: float
     baseline: Measurement | None = None
+    incomplete: bool = False
     kind: Literal["fixed"] = "fixed"
 
 

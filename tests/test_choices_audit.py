@@ -122,6 +122,7 @@ def test_fewer_than_half_is_no_evidence(tmp_path: Path, kdaudit: Callable[..., A
     [
         ('choices = "choices"\n', "stereotyped names one of a row's choices"),
         ('stereotyped = "stereotyped"', "names stereotyped choices"),
+        ('stereotyped = "stereotyped"\n', "names the choice 'this' as stereotyped and as unknown"),
     ],
 )
 def test_a_role_that_does_not_fit_is_refused(
@@ -129,6 +130,8 @@ def test_a_role_that_does_not_fit_is_refused(
 ) -> None:
     audit = write(tmp_path, student=0.9)
     other = line.replace('"stereotyped"', '"question"') if "stereotyped" in line else ""
+    if "as unknown" in said:
+        other = f'{line}unknown = "stereotyped"\n'
     audit.write_text(AUDIT.replace(line, other, 1), "utf-8")
     printed = kdaudit("run", audit)
     assert printed.code == 2

@@ -18,8 +18,9 @@ from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
 from kdaudit.contract import Policy, judge, overall
 from kdaudit.errors import DataError
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, mean_finding
+from kdaudit.measure import mean_finding
 from kdaudit.results import Better, Endpoint, Finding, Limit, Results, Table
+from kdaudit.scores import Score
 from kdaudit.stats.interval import Interval
 from kdaudit.stats.one_sided_table import difference_interval, ratio_interval
 from kdaudit.stats.paired_table import tango_p_below

@@ -9,8 +9,9 @@ import pytest
 from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, contrast_finding, mean_finding, share_of_rows
+from kdaudit.measure import contrast_finding, mean_finding, share_of_rows
 from kdaudit.results import Better, Endpoint, Finding, Means, Table
+from kdaudit.scores import Score
 
 Make = Callable[..., Evidence]
 Array = np.ndarray[Any, Any]

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.view import Evidence, cells, crossed
 from kdaudit.measure import (
-    Score,
     contrast_finding,
     contrast_findings,
     contrast_findings_over,
@@ -21,6 +20,7 @@ from kdaudit.measure import (
     mean_findings_over,
 )
 from kdaudit.results import Better, Endpoint, Finding
+from kdaudit.scores import Score
 
 Make = Callable[..., Evidence]
 GROUPS = 4

@@ -50,6 +50,8 @@ def test_the_audit_of_the_page_decides_where_people_have_looked(
             file.write(json.dumps(row) + "\n")
     write("teacher", lost=0, graded=graded)
     write("student", lost=lost, graded=graded)
+    planned = kdaudit("power", "audit.toml")
+    assert planned.out.count("what people will grade is not known") == 2 * 2  # shares, checks
     ended = kdaudit("run", "audit.toml")
     assert ended.code == code, ended.out + ended.err
     assert ended.last.startswith(said)

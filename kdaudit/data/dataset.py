@@ -183,6 +183,9 @@ def _frame(
         if data.choices is None
         else as_answers(pick(table, data.choices, "choices", source).iloc[rows])
     )
+    stereotyped = _one_choice(table, rows, "stereotyped", data.stereotyped, choices, source)
+    way_out = _one_choice(table, rows, "unknown", data.unknown, choices, source)
+    _tell_apart(rows, stereotyped, way_out, source)
     return Frame(
         ids=ids,
         labels=labels,
@@ -200,8 +203,8 @@ def _frame(
         if data.source is None
         else as_text(pick(table, data.source, "source", source).iloc[rows]),
         choices=choices,
-        stereotyped=_one_choice(table, rows, "stereotyped", data.stereotyped, choices, source),
-        unknown=_one_choice(table, rows, "unknown", data.unknown, choices, source),
+        stereotyped=stereotyped,
+        unknown=way_out,
     )
 
 
@@ -224,6 +227,20 @@ def _one_choice(
                 f"{unknown('choice', text, among)}"
             )
     return named
+
+
+def _tell_apart(
+    rows: npt.NDArray[np.intp], stereotyped: Strings | None, way_out: Strings | None, source: str
+) -> None:
+    """Refuse a row whose way out is the stereotyped choice: nothing could be said of it."""
+    if stereotyped is None or way_out is None:
+        return
+    for row, one, other in zip(rows, stereotyped, way_out, strict=True):
+        if one is not None and one == other:
+            raise DataError(
+                f"{source}: data row {row + 1} names the choice {one!r} as stereotyped and as "
+                "unknown; the way out is another one, so correct the row"
+            )
 
 
 def _labels(

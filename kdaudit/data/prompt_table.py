@@ -20,9 +20,9 @@ class PromptTable(BaseModel):
 
     template: str | None = None
     system: Text | None = None
-    max_tokens: int = Field(default=64, ge=0)
+    max_tokens: int = Field(default=64, ge=0, strict=True)
     stop: Texts = ()
-    samples: int = Field(default=0, ge=0)
+    samples: int = Field(default=0, ge=0, strict=True)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     classes: Texts = ()
 

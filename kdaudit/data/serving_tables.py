@@ -23,7 +23,7 @@ class ServingTable(_Table):
     """``[serving]``: language models that can be asked here are timed as they write."""
 
     scenarios: Scenarios = ("single-stream",)
-    requests: int = Field(default=300, ge=2)
+    requests: int = Field(default=300, ge=2, strict=True)
     rate: Positive | None = None
 
     @model_validator(mode="after")

@@ -116,7 +116,8 @@ def _why_foreign(foreign: Sequence[str], all_ids: frozenset[str]) -> str:
     known = {_plain(i): i for i in sorted(all_ids)}
     twin = next(((i, known[_plain(i)]) for i in foreign if _plain(i) in known), None)
     if twin is None:
-        return "were these predictions made on other data?"
+        there = examples(sorted(all_ids)[:1])
+        return f"those of the data look like {there}; were these answers made on other data?"
     if {f"{row:012d}" for row in (0, len(all_ids) - 1)} <= all_ids:
         return (
             "the data file names no id column, so its rows are numbered from '000000000000': add "

@@ -18,7 +18,7 @@ from kdaudit.errors import ModelError
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.load import Sent, all_at_once, arrivals, ask, open_loop
 from kdaudit.evidence.noise import Watch
-from kdaudit.evidence.serving import FEWEST, MOST, OFFLINE, SINGLE, Serving
+from kdaudit.evidence.serving import FEWEST, MOST, OFFLINE, SINGLE, Serving, numbered
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import Role
 from kdaudit.governance.digest import json_digest
@@ -105,7 +105,7 @@ def record_serving(  # noqa: PLR0913  # the models, the requests, and how to run
     noisy = watch.stop().noise()
     for role in models:
         _refuse_mostly_unanswered(role, [one for of in taken.values() for one in of[role]])
-    names = _numbered([name for name, _ in chosen])
+    names = numbered([name for name, _ in chosen])
     found = {
         role: _serving(
             {scenario: of[role] for scenario, of in taken.items()},
@@ -132,16 +132,6 @@ def _refuse_mostly_unanswered(role: Role, sent: Sequence[Sent]) -> None:
 
 def _blocks(size: int) -> Ints:
     return np.arange(size) * max(1, min(MOST, size // FEWEST)) // size
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """Requests that were drawn again get a number of their own."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,7 +9,7 @@ Three scenarios, those of MLPerf Inference (Reddi et al. 2020):
 * ``offline``: batches of requests, each due at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ SERVER: Final = "server"
 OFFLINE: Final = "offline"
 SCENARIOS = (SINGLE, SERVER, OFFLINE)
 FEWEST, MOST = 10, 30  # requests of a block, and blocks
+SAME_TIME = 0.01  # how far the time between two requests may differ for two models, as a share
 NUMBERS = (
     "scheduled",
     "sent",
@@ -58,7 +59,8 @@ class Serving:
             offline scenario, or a run of consecutive requests.
         hardware: the machine, as it was found or declared; None where nobody said.
         origin: where this comes from, in words.
-        comparable: whether its requests were sent in the order, or the batches, of the others'.
+        comparable: whether its requests were due in the order, the batches and, under load, at the
+            times of the others'.
         noisy: why its run should not be trusted.
     """
 
@@ -126,6 +128,39 @@ def blocks(scenario: Strings, scheduled: Floats) -> Ints:
     return found
 
 
+def numbered(names: Sequence[str]) -> list[str]:
+    """Names of requests; what was sent before gets a number of its own.
+
+    >>> numbered(["x", "y", "x", "x"])
+    ['x', 'y', 'x#2', 'x#3']
+    """
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return made
+
+
+def repeats(request: Strings) -> Ints | None:
+    """(R,) equal codes for requests that `numbered` tells apart; None where there are none.
+
+    The same prompt sent again says little of other prompts: its answer is as long as before.
+
+    >>> repeats(np.array(["x", "y", "x#2", "z#2"], dtype=object)).tolist()
+    [0, 1, 0, 2]
+    """
+    known = set(request)
+    first = [
+        head if cut and number.isdecimal() and head in known else name
+        for name in request
+        for head, cut, number in [name.rpartition("#")]
+    ]
+    if len(set(first)) == len(first):
+        return None
+    return np.unique(np.array(first, dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
 def aligned(
     found: "Mapping[Role, Serving | NotMeasured]",
 ) -> "dict[Role, Serving | NotMeasured]":
@@ -164,12 +199,21 @@ def aligned(
 
 
 def _in_order(one: Serving, rows: Ints, other: Serving, others: Ints) -> bool:
-    """Whether shared requests were due in the same order; offline, in the same batches."""
+    """Whether shared requests were due alike.
+
+    In the same order; offline in the same batches; and as requests that come less often wait less,
+    under load with the same time between most of them: a run may pause.
+    """
     for name in SCENARIOS:
         here = one.scenario[rows] == name
         ours, theirs = one.scheduled[rows[here]], other.scheduled[others[here]]
         if not np.array_equal(_ranks(ours), _ranks(theirs)):
             return False
+        if name == SERVER and len(ours) > 1:
+            between = np.diff(np.sort(theirs))
+            apart = np.abs(np.diff(np.sort(ours)) - between)
+            if np.median(apart) > SAME_TIME * np.median(between):
+                return False
     return True
 
 
@@ -189,8 +233,9 @@ def other_hardware(one: Serving, other: Serving) -> NotMeasured | None:
         )
     if not (one.comparable and other.comparable):
         return NotMeasured(
-            "they were sent requests in another order or in other batches, so a slow stretch "
-            "cannot be told from a slow model; send both the same requests in the same order"
+            "they were sent requests in another order, in other batches or at another rate, so a "
+            "slow stretch cannot be told from a slow model; send both the same requests in the "
+            "same order, at the same times"
         )
     return None
 

@@ -6,37 +6,25 @@ to one prompt: 0, or none, is the answer that is audited, the others are samples
 judge's reply and ``human`` a person's grade of the answer: A correct, B incorrect, C not attempted.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from kdaudit.data.columns import as_numbers, as_text, distinct, pick
-from kdaudit.data.readers import Source, read
 from kdaudit.errors import DataError
 from kdaudit.evidence.kinds import Bools, Generations, Ints, Strings
 from kdaudit.models.adapter import Answers
+from kdaudit.models.recorded_file import RecordedFile
 
+MOST = 2**31  # answers to a prompt, and more than any has
 TRUE, FALSE = frozenset(("true", "1")), frozenset(("false", "0"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GenerationsFile:
+class GenerationsFile(RecordedFile):
     """Texts that were recorded elsewhere, in a file."""
 
-    source: Source
-
-    @classmethod
-    def open(cls, source: str, *, base: Path) -> Self:
-        """Read ``source``, relative to ``base``."""
-        return cls(read(source, base))
-
-    def identity(self) -> Mapping[str, str]:
-        """The file's digest."""
-        return {"sha256": self.source.sha256}
+    __slots__ = ()
 
     def answers(self, id_column: str, classes: Sequence[str]) -> Answers:
         """The texts, one entry per id in the order of first appearance.
@@ -50,8 +38,7 @@ class GenerationsFile:
         """
         del classes
         table, name = self.source.table, self.source.name
-        column = id_column if id_column in table.columns else "id"
-        ids = as_text(pick(table, column, "id", name))
+        column, ids = self.ids(id_column)
         text = as_text(pick(table, "text", "text", name))
         repeat = _repeats(table, name)
         numbered = [None if i is None else f"{i}#{r}" for i, r in zip(ids, repeat, strict=True)]
@@ -91,8 +78,9 @@ def _repeats(table: pd.DataFrame, name: str) -> Ints:
     if "repeat" not in table.columns:
         return np.zeros(len(table), dtype=np.int64)
     number = np.nan_to_num(as_numbers(table["repeat"], name))
-    if ((number < 0) | (number % 1 != 0)).any():
-        wrong = int(np.flatnonzero((number < 0) | (number % 1 != 0))[0])
+    strange = (number < 0) | (number >= MOST) | (number % 1 != 0)
+    if strange.any():
+        wrong = int(np.flatnonzero(strange)[0])
         raise DataError(
             f"{name}: column 'repeat' numbers the answers to one prompt from 0; data row "
             f"{wrong + 1} holds {number[wrong]:g}"

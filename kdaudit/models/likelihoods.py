@@ -8,37 +8,25 @@ was the likeliest), and by token, as lists, ``token_logprob``, ``token_mean`` an
 ``logprob`` is empty or infinite, is missing; one without letters is no choice, and is not numbered.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from kdaudit.data.columns import as_numbers, as_text, pick
-from kdaudit.data.readers import Source, read
 from kdaudit.errors import DataError
 from kdaudit.evidence.kinds import Bools, ChoiceScores, Floats, Ints, Strings, TokenScores
 from kdaudit.models.adapter import Answers
+from kdaudit.models.recorded_file import RecordedFile
 
 ROUNDED = 1e-3  # sums of half precision may end this far above 0
+MOST = 2**31  # choices of a row, and more than any has
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LikelihoodsFile:
+class LikelihoodsFile(RecordedFile):
     """Likelihoods that were recorded elsewhere, in a file."""
 
-    source: Source
-
-    @classmethod
-    def open(cls, source: str, *, base: Path) -> Self:
-        """Read ``source``, relative to ``base``."""
-        return cls(read(source, base))
-
-    def identity(self) -> Mapping[str, str]:
-        """The file's digest."""
-        return {"sha256": self.source.sha256}
+    __slots__ = ()
 
     def answers(self, id_column: str, classes: Sequence[str]) -> Answers:
         """The scores, one entry per id in the order of first appearance.
@@ -52,8 +40,7 @@ class LikelihoodsFile:
         """
         del classes
         table, name = self.source.table, self.source.name
-        column = id_column if id_column in table.columns else "id"
-        ids = as_text(pick(table, column, "id", name))
+        column, ids = self.ids(id_column)
         if pd.isna(ids).any():
             row = int(np.flatnonzero(pd.isna(ids))[0]) + 1
             raise DataError(f"{name}: id column {column!r} is empty in data row {row}")
@@ -65,11 +52,7 @@ class LikelihoodsFile:
             text=text[order],
             number=number[order],
             logprob=_logprobs(table, name)[order],
-            tokens=(
-                as_numbers(table["tokens"], name)
-                if "tokens" in table.columns
-                else np.full(len(table), np.nan)
-            )[order],
+            tokens=_tokens(table, name)[order],
             greedy=_greedy(table)[order],
             each=None if "token_logprob" not in table.columns else _each(table.iloc[order], name),
         )
@@ -91,7 +74,7 @@ def _which(table: pd.DataFrame, name: str) -> tuple[Strings, Ints]:
             raise DataError(f"{name}: column 'choice' is empty in data row {row}")
         return text, np.full(len(table), -1, dtype=np.int64)
     number = as_numbers(table["number"], name)
-    wrong = np.flatnonzero(~(number >= 0) | (number % 1 != 0))
+    wrong = np.flatnonzero(~((number >= 0) & (number < MOST)) | (number % 1 != 0))
     if len(wrong):
         raise DataError(
             f"{name}: column 'number' numbers the choices of a row from 0; data row {wrong[0] + 1} "
@@ -103,6 +86,19 @@ def _which(table: pd.DataFrame, name: str) -> tuple[Strings, Ints]:
         else np.full(len(table), None, dtype=object)
     )
     return text, number.astype(np.int64)
+
+
+def _tokens(table: pd.DataFrame, name: str) -> Floats:
+    if "tokens" not in table.columns:
+        return np.full(len(table), np.nan)
+    tokens = as_numbers(table["tokens"], name)
+    wrong = np.flatnonzero(~np.isnan(tokens) & ~((tokens >= 1) & (tokens % 1 == 0)))
+    if len(wrong):
+        raise DataError(
+            f"{name}: column 'tokens' counts the tokens of a choice, 1 or more; data row "
+            f"{wrong[0] + 1} holds {tokens[wrong[0]]:g}"
+        )
+    return tokens
 
 
 def _each(table: pd.DataFrame, name: str) -> TokenScores:
@@ -119,6 +115,11 @@ def _each(table: pd.DataFrame, name: str) -> TokenScores:
         if [len(cell) for cell in cells] != size.tolist():
             raise DataError(f"{name}: {column} has not as many numbers as token_logprob in a row")
         made[column] = np.concatenate([np.empty(0), *cells])
+    wrong = made["token_logprob"][~(made["token_logprob"] <= ROUNDED)]
+    if len(wrong):
+        raise DataError(
+            f"{name}: column 'token_logprob' holds log-probabilities, at most 0, and {wrong[0]:g}"
+        )
     return TokenScores(
         start=np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
         logprob=made["token_logprob"],

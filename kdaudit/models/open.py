@@ -61,4 +61,6 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
     ]
     if missing:
         raise ConfigError(f"[{role}] {kind} also needs {', '.join(missing)}")
-    return Opened(kind=kind, name=source, adapter=opener(source, base=base, **options))
+    # One address serves many models: their names tell them apart.
+    name = f"{options['model']} at {source}" if "model" in options else source
+    return Opened(kind=kind, name=name, adapter=opener(source, base=base, **options))

@@ -6,38 +6,26 @@ likeliest few, as `kdaudit.models.partial_answers` says. Columns ``score_<name>`
 computed per row, such as an error or a ranking's quality; alone or beside the answers.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from kdaudit.data.columns import as_numbers, as_text, distinct, pick
-from kdaudit.data.readers import Source, read
+from kdaudit.data.columns import as_numbers, as_text, distinct
 from kdaudit.errors import DataError, examples
 from kdaudit.models.adapter import Answers
 from kdaudit.models.partial_answers import partial_answers
+from kdaudit.models.recorded_file import RecordedFile
 
 PERCENT = 100
 SCORE = "score_"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PredictionsFile:
+class PredictionsFile(RecordedFile):
     """Answers that were recorded elsewhere, in a file."""
 
-    source: Source
-
-    @classmethod
-    def open(cls, source: str, *, base: Path) -> Self:
-        """Read ``source``, relative to ``base``."""
-        return cls(read(source, base))
-
-    def identity(self) -> Mapping[str, str]:
-        """The file's digest."""
-        return {"sha256": self.source.sha256}
+    __slots__ = ()
 
     def answers(self, id_column: str, classes: Sequence[str]) -> Answers:
         """The answers, in file order.
@@ -50,8 +38,7 @@ class PredictionsFile:
             DataError: naming the column that is missing, repeated or no number.
         """
         table, name = self.source.table, self.source.name
-        column = id_column if id_column in table.columns else "id"
-        ids = as_text(pick(table, column, "id", name))
+        column, ids = self.ids(id_column)
         distinct(ids, name, column)
         scores = {
             str(c).removeprefix(SCORE): as_numbers(table[c], name)

@@ -7,7 +7,7 @@ it, for better and for worse alike, on the assumed share. Every suite measures t
 can show is worked out as it is after an audit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
 from kdaudit.power.checks import Reach, reaches
 from kdaudit.power.made_up_texts import made_up
-from kdaudit.results import Results
+from kdaudit.results import Check, Results
 from kdaudit.run_folder import RunFolder
 from kdaudit.stats.random import stream
 from kdaudit.subjects import label_codes
@@ -33,6 +33,9 @@ ASSUMED = (0.05, 0.1)  # share of rows that only one of the two gets right
 RIGHT = 0.9  # share of rows that the made-up teacher gets right
 MOST_EXCHANGES = 1_000
 UNSEEN = "nothing is known of it before it was seen; ask for the power of the run folder"
+UNGRADED = (
+    "what people will grade is not known before they did; ask for the power of the run folder"
+)
 TINY = 1e-9  # less than this is rounding
 UNSURE = 0.05  # spread of the confidence of the made-up subjects
 
@@ -87,7 +90,18 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     texts = made_up(frame, right, data.grading) if asks else {}
     evidence = assemble(plan, dataset, classes, subjects, untimed, texts)
     suites = measure(plan, evidence)
-    return reaches(plan.contract, suites, plan.file.audit.alpha, discordance=share)
+    found = reaches(plan.contract, suites, plan.file.audit.alpha, discordance=share)
+    return tuple(
+        replace(one, reason=UNGRADED)
+        if one.reason and _by_people(plan.contract[one.check])
+        else one
+        for one in found
+    )
+
+
+def _by_people(check: Check) -> bool:
+    """Whether people's grades decide it."""
+    return ("grader", "corrected") in check.where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

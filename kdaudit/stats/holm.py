@@ -1,6 +1,6 @@
 """Holm's adjustment for many tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,3 +33,19 @@ def holm(p: Sequence[float]) -> FloatArray:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
+
+
+def rejected(p: Mapping[str, float], alpha: float) -> frozenset[str]:
+    """Names of the tests that reject, by Holm over all of them.
+
+    Args:
+        p: by name, p-values in [0, 1].
+        alpha: chance of any false rejection.
+
+    >>> sorted(rejected({"lost": 0.02, "new": 0.04}, 0.05))
+    ['lost', 'new']
+    >>> sorted(rejected({"lost": 0.03, "new": 0.04}, 0.05))
+    []
+    """
+    adjusted = zip(p, holm(list(p.values())), strict=True)
+    return frozenset(name for name, one in adjusted if one <= alpha)

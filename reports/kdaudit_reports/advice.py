@@ -1,7 +1,7 @@
 """What to do next about a check that is not met."""
 
 from kdaudit.estimate import Estimate
-from kdaudit.results import Check, Finding, Outcome, Verdict
+from kdaudit.results import Check, Finding, Means, Outcome, Verdict
 from kdaudit_reports.index import Index
 from kdaudit_reports.limits import place
 from kdaudit_reports.text import plural
@@ -22,7 +22,15 @@ FAILED = {
     "LAT": "Profile the student on the machine it ships to; a smaller student is another recipe.",
 }
 # Rates that are of rows of one label only: other rows would not help.
-LABELLED = {"FAI002": "a favourable label", "FAI003": "a label that is not favourable"}
+LABELLED = {
+    "FAI002": "a favourable label",
+    "FAI003": "a label that is not favourable",
+    "SAF001": "a harmful prompt",
+    "SAF002": "a benign prompt",
+    "SAF003": "a harmful prompt",
+    "SAF004": "a benign prompt",
+}
+CORRECTED = ("grader", "corrected")
 INVALID = "List the rows without a valid answer; each one counts as wrong until it is answered."
 OTHERWISE = "Read the finding and its suite's manual, change the student, and audit again."
 CRASHED = "Fix the crash and run again: a suite that crashed says nothing, and that is not a pass."
@@ -48,22 +56,25 @@ def next_step(check: Check, verdict: Verdict, index: Index) -> str:
         case Outcome.ERROR:
             return CRASHED
         case Outcome.INCONCLUSIVE:
-            return _inconclusive(verdict)
+            return _inconclusive(verdict, index.findings.get(verdict.address))
         case Outcome.NOT_EVALUABLE:
             return _not_evaluable(verdict, index.findings.get(verdict.address))
         case Outcome.FAIL:
             return _failed(check, index)
 
 
-def _inconclusive(verdict: Verdict) -> str:
+def _inconclusive(verdict: Verdict, finding: Finding | None) -> str:
     have = verdict.measured.n if isinstance(verdict.measured, Estimate) else 0
     if verdict.needed_n is None:
         return AT_THE_LIMIT
     more = verdict.needed_n - have
     if more <= 0:
         return f"Measure once more on about {verdict.needed_n:,} fresh rows, a number fixed first."
+    # More rows of the clusters that are there would say little that is new.
+    apart = finding is not None and isinstance(finding.basis, Means) and finding.basis.clustered
+    like = "like these in new clusters" if apart else "like these"
     return (
-        f"Collect about {plural(more, 'more row')} like these ({verdict.needed_n:,} in all). "
+        f"Collect about {plural(more, 'more row')} {like} ({verdict.needed_n:,} in all). "
         "Fix the number before looking, and decide once."
     )
 
@@ -72,11 +83,15 @@ def _not_evaluable(verdict: Verdict, finding: Finding | None) -> str:
     if not isinstance(verdict.measured, Estimate) or verdict.needed_n is None:
         return MISSING
     more = max(verdict.needed_n - verdict.measured.n, 1)
-    kinds = []
+    kinds, where = [], () if finding is None else finding.where
+    by_people = CORRECTED in where  # who graded is no property of a row
     if finding is not None:
-        kinds = [place(finding.where), LABELLED.get(finding.code, "")]
+        where = tuple(key for key in where if key != CORRECTED)
+        kinds = [place(where), LABELLED.get(finding.code, "")]
     kind = " and ".join(filter(None, kinds))
-    return f"Add about {plural(more, 'row')}{kind and f' with {kind}'} to those that are audited."
+    graded = ", and have people grade a random part of them" if by_people else ""
+    added = f"{plural(more, 'row')}{kind and f' with {kind}'}"
+    return f"Add about {added} to those that are audited{graded}."
 
 
 def _failed(check: Check, index: Index) -> str:

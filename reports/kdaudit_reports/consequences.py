@@ -36,7 +36,10 @@ class Consequence:
 
 
 def consequences(results: Results, index: Index) -> tuple[Consequence, ...]:
-    """At most six, the most general first; absence of the first is said, not skipped."""
+    """At most six, the most general first; absence of the first is said, not skipped.
+
+    Where texts were graded, HAL001 takes the place of a first that only classes have.
+    """
     makers: tuple[tuple[str, Callable[[Finding], Consequence | None]], ...] = (
         ("ACC001", _wrong),
         ("ACC002", _flipped),
@@ -53,6 +56,8 @@ def consequences(results: Results, index: Index) -> tuple[Consequence, ...]:
         if finding is None:
             continue
         told = make(finding)
+        if code == "ACC001" and isinstance(finding.difference, NotMeasured) and _graded(index):
+            continue
         if told is not None:
             made.append(_placed(told, finding, index.anchors[finding.address]))
     if "ACC001" not in index.findings:
@@ -62,7 +67,7 @@ def consequences(results: Results, index: Index) -> tuple[Consequence, ...]:
 
 
 def _placed(made: Consequence, finding: Finding, target: str) -> Consequence:
-    if isinstance(finding.basis, NotMeasured):
+    if isinstance(finding.basis, NotMeasured) and not isinstance(finding.difference, NotMeasured):
         text = f"{made.text} For display only: see its note."
         return replace(made, text=text, target=target, tone="open")
     return replace(made, target=target)
@@ -82,6 +87,11 @@ def _wrong(finding: Finding) -> Consequence | None:
         return _silent(difference.reason)
     # Fewer right is more wrong.
     return _more(_flip(difference), "go wrong than with the teacher", "")
+
+
+def _graded(index: Index) -> bool:
+    wrong = index.findings.get("HAL001")
+    return wrong is not None and isinstance(wrong.difference, Estimate)
 
 
 def _incorrect(finding: Finding) -> Consequence | None:

@@ -15,6 +15,7 @@ from kdaudit.results import Better
 MINUS = "\N{MINUS SIGN}"
 ENOUGH = 40  # more decimals than any double needs once it is written in its shortest form
 TOLERANCE = 1e-12  # the contract takes bounds this near to a limit as equal to it
+NOISE = 1e-9  # an interval this narrow, as a share of its value, is rounding
 CONTEXT = Context(prec=400)
 
 
@@ -46,6 +47,7 @@ SHARE = Scale(shift=2, one="%", many="%")
 POINTS = Scale(shift=2, one=" point", many=" points", signed=True)
 MILLISECONDS = Scale(one=" ms", many=" ms")
 SECONDS = Scale(one=" s", many=" s")
+BITS = Scale(one=" bit", many=" bits")
 TIMES = Scale(one="×", many="×")
 COUNT = Scale(whole=True)
 BYTES = tuple(
@@ -57,6 +59,7 @@ WORDS: tuple[tuple[Scale, frozenset[str]], ...] = (
     (SHARE, frozenset({"share", "shares", "fraction", "probability", "proportion", "rate"})),
     (MILLISECONDS, frozenset({"ms", "millisecond", "milliseconds"})),
     (SECONDS, frozenset({"s", "second", "seconds"})),
+    (BITS, frozenset({"bit", "bits"})),  # also per byte
     (BYTES[0], frozenset({"byte", "bytes"})),
     (TIMES, frozenset({"times", "ratio", "factor", "×", "x"})),
     (COUNT, frozenset({"count", "counts", "parameters", "parameter", "rows", "tokens", "weights"})),
@@ -73,6 +76,8 @@ def scale_of(unit: str, better: Better = Better.HIGHER, largest: float = 0.0) ->
 
     >>> scale_of("share of rows").many, scale_of("nats").many, scale_of("bytes", largest=2e6).many
     ('%', '', ' MB')
+    >>> scale_of("bits per byte of text").many
+    ' bits'
     """
     words = unit.lower().replace(",", " ").split()
     scale = next(
@@ -205,8 +210,8 @@ def _places(low: float, high: float, value: float, scale: Scale) -> int:
     width = float(high - low) * 10.0**scale.shift
     if scale.whole and all(number == int(number) for number in (low, high, value)):
         return 0
-    if width <= 0 or not math.isfinite(width):
-        size = abs(value) * 10.0**scale.shift
+    size = abs(value) * 10.0**scale.shift
+    if width <= NOISE * size or not math.isfinite(width):
         digits = 2 - math.floor(math.log10(size)) if size > 0 else 0
         return _natural(value, scale, most=max(0, digits))
     return min(max(0, 1 - math.floor(math.log10(width))), 12)

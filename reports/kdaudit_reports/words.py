@@ -128,7 +128,7 @@ ENDPOINTS = {
     ),
     "HAL010": Endpoint("score with a penalty for wrong answers", "points per row", HIGHER),
     "HAL011": Endpoint("introduced hallucinations", "share of rows", LOWER),
-    "HAL012": Endpoint("a true choice is the likeliest (MC1)", "share of rows", HIGHER),
+    "HAL012": Endpoint("rows with a true choice likeliest (MC1)", "share of rows", HIGHER),
     "HAL013": Endpoint(
         "probability of the true choices among all (MC2)", "share of probability", HIGHER
     ),
@@ -164,7 +164,7 @@ ENDPOINTS = {
     "LAT002": Endpoint("latency percentile", "milliseconds", LOWER),
     "LAT003": Endpoint("size on disk", "bytes", LOWER),
     "LAT004": Endpoint("peak memory", "bytes", LOWER),
-    "LAT005": Endpoint("cost", "price of 1,000 requests", LOWER),
+    "LAT005": Endpoint("cost of 1,000 requests", "price of 1,000 requests", LOWER),
     "LAT006": Endpoint("parameters", "weights", LOWER),
     "LAT007": Endpoint("time to first token, percentile", "milliseconds", LOWER),
     "LAT008": Endpoint("time per output token, percentile", "milliseconds per token", LOWER),

@@ -254,6 +254,7 @@ def test_what_is_declared_and_a_model_that_changed_are_limitations(
     audit = laid_out(tmp_path / "a", servers)
     assert kdaudit("run", audit).code == 0
     results = json.loads((audit.parent / "kdaudit-out/qa/results.json").read_bytes())
+    assert [s["name"].split(" at ")[0] for s in results["subjects"]] == ["small", "large"]
     texts = [one["text"] for one in results["limitations"]]
     assert (
         f"The teacher answers behind {teacher.url}; that it is large, revision 1, is declared by "
@@ -305,6 +306,7 @@ def test_a_dry_run_tells_requests_and_cost_without_a_key_and_asks_nothing(
     monkeypatch.delenv("MY_KEY")
     said = kdaudit("run", audit, "--dry-run")
     assert said.code == 0
+    assert f"teacher (large at {servers[0].url}): " in said.out
     assert f"{ROWS} to ask" in said.out
     assert f"at most {8 * ROWS} to write, at most {8 * ROWS}.00 EUR" in " ".join(said.out.split())
     assert servers[0].requests == servers[1].requests == []

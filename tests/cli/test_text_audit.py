@@ -86,6 +86,8 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
     assert [s.error for s in first.suites if s.error] == []
     assert said.code == 0, said.out + said.err
     assert "student: 240 requests asked, 0 from the store" in said.err
+    untimed = next(f for f in first.findings() if f.code == "LAT001").student
+    assert "[serving]" in getattr(untimed, "reason", "")
     # The same model, asked the same: nobody is asked twice.
     assert "teacher: 0 requests asked, 240 from the store" in said.err
     again = kdaudit("run", towns / "audit.toml", "--dry-run")

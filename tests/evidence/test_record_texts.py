@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -247,6 +247,39 @@ def test_a_journal_torn_anywhere_keeps_every_whole_line(
     assert found[99]["text"] == "after"
     assert len(found) == kept + 1 + (kept == 0)
     assert found[0]["text"] == (said[0] if kept else "too late")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.replace(b"Oslo", b"Rome"),
+        lambda line: line.replace(b'"number": 1', b'"number": 7'),
+        lambda _: b'{"number": 1, "text": "Rome"}',
+        lambda _: b"[1]",
+        lambda line: line.replace(b'"Oslo"', b"NaN"),
+    ],
+)
+def test_a_line_of_a_journal_that_was_changed_is_no_answer(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    journal = Journal(tmp_path / "j.jsonl")
+    for i in range(3):
+        journal.append(i, {"text": "Oslo"})
+    lines = journal.path.read_bytes().split(b"\n")
+    journal.path.write_bytes(b"\n".join([lines[0], change(lines[1]), *lines[2:]]))
+    with pytest.raises(DamagedError, match=r"line 2 of .*j\.jsonl .* delete that line"):
+        journal.read()
+    journal.path.write_bytes(b"\n".join([lines[0], *lines[2:]]))
+    assert set(journal.read()) == {0, 2}
+
+
+def test_a_journal_of_another_set_holds_no_answers(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    Journal(tmp_path / "one" / "j.jsonl").append(0, {"text": "Oslo"})
+    (tmp_path / "one" / "j.jsonl").rename(tmp_path / "other" / "j.jsonl")
+    with pytest.raises(DamagedError, match="line 1"):
+        Journal(tmp_path / "other" / "j.jsonl").read()
 
 
 def json_line(line: bytes) -> bool:

@@ -21,6 +21,7 @@ from kdaudit.models.adapter import (
     Written,
 )
 from kdaudit.models.endpoint.adapter import Endpoint
+from kdaudit.models.endpoint.answers import written
 from tests.models.llm_server import (
     Fault,
     Server,
@@ -34,6 +35,15 @@ from tests.models.llm_server import (
 )
 
 DECODING = Decoding(max_tokens=8)
+
+
+def test_what_no_file_can_hold_is_no_part_of_an_answer() -> None:
+    said = chosen("half a letter \ud83d", model="large \ud800")
+    said["usage"] = {"prompt_tokens": 5, "completion_tokens": 10**30}
+    one = written(said, ())
+    assert one.text == "half a letter \ufffd"
+    assert one.model == "large \ufffd, fp"
+    assert (one.prompt_tokens, one.tokens) == (5, None)
 
 
 @pytest.fixture(autouse=True)

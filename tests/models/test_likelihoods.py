@@ -114,6 +114,11 @@ def test_a_text_that_a_row_declares_twice_is_one_text(tmp_path: Path) -> None:
         ([GOOD[0] | {"id": None}, *GOOD[1:]], "'id' is empty in data row 1"),
         ([{"id": i, "number": 2, "logprob": -1} for i in "ab"], "2 choices, numbered from 0"),
         ([{"id": "a", "number": 0.5, "logprob": -1}], "data row 1 holds 0.5"),
+        ([{"id": "a", "number": 1e25, "logprob": -1}], r"data row 1 holds 1e\+25"),
+        ([GOOD[0] | {"tokens": 0}, *GOOD[1:]], "'tokens' counts .* 1 or more; data row 1 holds 0"),
+        ([GOOD[0] | {"tokens": 2.5}, *GOOD[1:]], "data row 1 holds 2.5"),
+        ([GOOD[0] | {"token_logprob": [-1.0, 2.0]}], "'token_logprob' holds .* at most 0, and 2"),
+        ([GOOD[0] | {"token_logprob": [-1.0, None]}], "'token_logprob' holds .* and nan"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kdaudit.estimate import Estimate
+from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import Check, Limit, Outcome, Results, Severity, Verdict
 from kdaudit_reports.consequences import consequences
 from kdaudit_reports.contract import clauses
@@ -217,3 +217,17 @@ def test_a_difference_becomes_requests_that_go_wrong(
     value: float, low: float, high: float, told: str, results: Results
 ) -> None:
     assert counted(results, value, low, high) == told
+
+
+def test_where_texts_were_graded_their_wrong_answers_come_first(results: Results) -> None:
+    absent = NotMeasured("no subject answers with a class")
+    accuracy, *others = results.suites
+    silent = replace(accuracy.findings[0], difference=absent, basis=absent)
+    suites = (replace(accuracy, findings=(silent, *accuracy.findings[1:])), *others)
+    told = replace(results, suites=suites)
+    assert "answered wrongly" in " ".join(c.text for c in consequences(told, index(told)))
+    assert "not measured" not in [c.figure for c in consequences(told, index(told))]
+    classes = replace(told, suites=tuple(s for s in suites if "HAL001" not in s.codes))
+    first = consequences(classes, index(classes))[0]
+    assert first.figure == "not measured"
+    assert first.text == "than with the teacher: no subject answers with a class."

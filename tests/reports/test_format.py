@@ -26,6 +26,7 @@ def estimate(value: float, low: float, high: float, level: float = 0.9) -> Estim
         pytest.param(-0.0187, -0.024, -0.0133, f.POINTS, "−1.9 points [−2.4, −1.3]", id="points"),
         pytest.param(0.01, 0.0, 0.02, f.POINTS, "+1.0 point [0.0, +2.0]", id="one-point"),
         pytest.param(0.1163, 0.1102, 0.1224, f.PLAIN, "0.116 [0.110, 0.122]", id="score"),
+        pytest.param(25.0, 25 - 4e-12, 25.0, f.MILLISECONDS, "25 ms [25, 25]", id="rounding"),
         pytest.param(4.1, 3.98, 4.22, f.MILLISECONDS, "4.10 ms [3.98, 4.22]", id="milliseconds"),
         pytest.param(1234.0, 1200.0, 1300.0, f.MILLISECONDS, "1,234 ms [1,200, 1,300]", id="comma"),
         pytest.param(8.23, 7.92, 8.54, f.TIMES, "8.23× [7.92, 8.54]", id="speed-up"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -117,8 +118,18 @@ def good(rows: int = ROWS) -> Inputs:
     )
 
 
-def _timed(check: str, hardware: tuple[str, str], left_out: int = 0) -> Inputs:
-    """A student that takes half of the teacher's time, or more than a second in its slowest."""
+def _timed(
+    check: str, hardware: tuple[str, str], left_out: int = 0, column: str = "", rate: float = 1.0
+) -> Inputs:
+    """A student that takes half of the teacher's time, or more than a second in its slowest.
+
+    Args:
+        check: lines of the contract.
+        hardware: of teacher and student.
+        left_out: how many of the slowest requests the student's file lacks.
+        column: or only this cell of them.
+        rate: of the requests that the student got, by those of the teacher.
+    """
     due = 10.0 * np.arange(300)
     seconds = 0.8 + 0.1 * np.random.default_rng(3).random(300)
     teacher = pd.DataFrame(
@@ -131,6 +142,16 @@ def _timed(check: str, hardware: tuple[str, str], left_out: int = 0) -> Inputs:
     )
     slow = np.arange(300) >= 300 - left_out
     student = teacher.assign(last_token_s=due + np.where(slow, 2.0, seconds / 2))
+    if column:
+        first = due + np.where(slow, 1.5, 0.1)
+        teacher = teacher.assign(first_token_s=due + 0.1)
+        student = student.assign(first_token_s=first)
+        student.loc[slow, column] = np.nan
+        slow = np.zeros(300, dtype=bool)
+    if rate != 1.0:
+        seldom = {name: student[name] - due + due / rate for name in ("sent_s", "last_token_s")}
+        student = student.assign(scenario="server", scheduled_s=due / rate, **seldom)
+        teacher = teacher.assign(scenario="server", scheduled_s=due)
     return replace(
         good(),
         suites="[suites.latency]\nlimits = { answer = 1000 }",
@@ -138,6 +159,14 @@ def _timed(check: str, hardware: tuple[str, str], left_out: int = 0) -> Inputs:
         timed=(teacher, student[~slow]),
         hardware=hardware,
     )
+
+
+class Files(Protocol):
+    """What a case consists of."""
+
+    def write(self, folder: Path) -> Path:
+        """Write the files and give the path of the audit file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +184,7 @@ class Case:
     wrong: str
     outcome: str
     code: int
-    make: Callable[[], Inputs]
+    make: Callable[[], Files]
     lenient: bool = False
 
 
@@ -277,6 +306,39 @@ CASES: dict[str, Case] = {
             'check = "LAT010"\nwhere = { scenario = "single-stream" }\nat_least = 0.98',
             ("a phone", "a phone"),
             left_out=20,
+        ),
+    ),
+    "slow-requests-missing-of-throughput": Case(
+        wrong="the same, where requests a second are checked",
+        outcome="NOT EVALUABLE",
+        code=3,
+        make=lambda: _timed(
+            'check = "LAT011"\nwhere = { scenario = "single-stream" }\nat_least = 2.0',
+            ("a phone", "a phone"),
+            left_out=20,
+        ),
+    ),
+    "slow-first-tokens-missing": Case(
+        wrong="the student's file lacks the first token of its 20 slowest requests of 300",
+        outcome="INCONCLUSIVE",
+        code=3,
+        make=lambda: _timed(
+            'check = "LAT007"\nwhere = { scenario = "single-stream", percentile = "p95" }\n'
+            "at_most = 500.0",
+            ("a phone", "a phone"),
+            left_out=20,
+            column="first_token_s",
+        ),
+        lenient=True,
+    ),
+    "another-rate": Case(
+        wrong="under load the student got a tenth of the teacher's requests a second",
+        outcome="NOT EVALUABLE",
+        code=3,
+        make=lambda: _timed(
+            'check = "LAT009"\nwhere = { scenario = "server", percentile = "p95" }\nmargin = 0.0',
+            ("a phone", "a phone"),
+            rate=0.1,
         ),
     ),
     "student-rows-missing": Case(
@@ -429,8 +491,10 @@ CASES: dict[str, Case] = {
 
 def main() -> None:
     """Write the files of one case."""
+    from tests.soundness import language
+
     name, folder = sys.argv[1:]
-    print(CASES[name].make().write(Path(folder)))  # noqa: T201  # a script's answer
+    print((CASES | language.CASES)[name].make().write(Path(folder)))  # noqa: T201  # a script's answer
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.soundness.pack import CASES, Case, Inputs, good
+from tests.soundness import language, pack
+from tests.soundness.pack import Case, Inputs, good
+
+CASES = pack.CASES | language.CASES
 
 README = Path(__file__).parent / "README.md"
 

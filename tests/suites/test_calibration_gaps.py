@@ -8,8 +8,9 @@ import pytest
 
 from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, mean_finding
+from kdaudit.measure import mean_finding
 from kdaudit.results import Better
+from kdaudit.scores import Score
 from kdaudit_suites.calibration.endpoints import CAL003
 from tests.suites.calibrating import run
 from tests.suites.measured import estimate, finding

@@ -1,5 +1,6 @@
 """Rates as people would count them, where the grader errs more with one subject than the other."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from kdaudit.data.audit_file import GradingTable
 from kdaudit.errors import DataError
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.kinds import Grades
+from kdaudit.evidence.view import GRADES, Evidence, Streams
+from kdaudit.grading.grade import UNGRADED, Grade
 from kdaudit.results import Means, SuiteResult
 from kdaudit.stats.ppi import prediction_powered
 from kdaudit_suites.hallucination import Hallucination
@@ -91,14 +94,28 @@ def subject_of(evidence: Evidence, who: str) -> Any:
     return getattr(evidence[GENERATIONS], who)
 
 
+def test_grades_that_the_student_leaves_out_count_worst() -> None:
+    evidence = paraphrasing()
+    before = finding(run(evidence), "HAL001[grader=corrected]")
+    grades = evidence.kinds[GRADES]
+    whole = grades.student
+    assert isinstance(whole, Grades)
+    less = replace(whole, human=np.where(whole.human == Grade.INCORRECT, UNGRADED, whole.human))
+    kinds = {**evidence.kinds, GRADES: replace(grades, student=less)}
+    after = finding(run(replace(evidence, kinds=kinds)), "HAL001[grader=corrected]")
+    assert estimate(after.student).high >= estimate(before.student).high
+    assert isinstance(after.basis, Means)
+    assert any(after.basis.filled)
+
+
 def test_too_few_labels_and_clustered_rows_are_not_corrected() -> None:
     few = written(
         [["Paris"]] * 40,
         student=texts(["Paris"] * 40, human=["A"] * 19 + [None] * 21),
-        teacher=texts(["Paris"] * 40, human=["A"] * 40),
+        teacher=texts(["Paris"] * 40, human=["A"] * 19 + [None] * 21),
     )
     for evidence, said in (
-        (few, "people graded 19 answerable rows of every subject; 20 are needed"),
+        (few, "people graded 19 answerable rows; 20 of every subject are needed"),
         (paraphrasing(cluster=[i // 4 for i in range(N)]), "equal weight without clusters"),
     ):
         basis = finding(run(evidence), "HAL001[grader=corrected]").basis

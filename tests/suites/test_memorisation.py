@@ -164,6 +164,9 @@ def test_repeated_texts_are_a_slice_and_members_alone_count_there() -> None:
 def test_cutting_off_hides_nothing() -> None:
     cut = [one[:10] for one in TRUTH]
     everyone = texts(cut, truncated=[True] * N)
+    said = run(memory(TRUTH, student=everyone, teacher=everyone)).notes[-1]
+    assert said.startswith(f"{N} continuations of the student are missing, or were cut off")
+    assert "cut off" not in " ".join(run(memory(TRUTH, student=OTHER, teacher=OTHER)).notes)
     result = run(memory(TRUTH, student=everyone, teacher=everyone))
     one = finding(result, "MEM001")
     assert estimate(one.student).value == 1.0  # it agreed as far as it went

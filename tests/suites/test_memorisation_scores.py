@@ -206,7 +206,8 @@ def test_two_kinds_of_text_that_words_tell_apart_say_nothing_of_memory() -> None
         basis = finding(result, f"{code}[attack=loss]").basis
         assert isinstance(basis, NotMeasured)
         assert "the words alone tell texts" in basis.reason
-    assert any("asks no model" in note for note in result.notes)
+    (note,) = [note for note in result.notes if "asks no model" in note]
+    assert "90% interval" in note
 
 
 def test_what_a_missing_score_counts_is_the_worst_of_the_student() -> None:
@@ -224,7 +225,18 @@ def test_what_a_missing_score_counts_is_the_worst_of_the_student() -> None:
     assert any(after.basis.filled)
     reason = finding(run(attacked(bare, bare), member="in"), "MEM005[attack=min-k]").basis
     assert isinstance(reason, NotMeasured)
-    assert "of each token was not recorded" in reason.reason
+    assert "of each token, or their number, was not recorded" in reason.reason
+
+
+def test_without_counted_tokens_the_attacks_that_divide_by_them_are_not_measured() -> None:
+    one = model(np.random.default_rng(3), 1.0)
+    bare = likelihoods(one.logprob[:, None].tolist(), tokens=np.nan)
+    result = run(attacked(bare, bare), member="in")
+    for attack in ("loss", "zlib"):
+        assert isinstance(finding(result, f"MEM005[attack={attack}]").student, NotMeasured)
+    # Of one of the pair alone: its texts count worst, or best.
+    found = finding(run(attacked(bare, one), member="in"), "MEM005[attack=loss]")
+    assert estimate(found.student).value == 1
 
 
 def test_without_texts_nobody_learnt_or_enough_of_them_the_reason_is_given() -> None:

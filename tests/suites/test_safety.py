@@ -18,7 +18,7 @@ from kdaudit.data.audit_file import GradingTable
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Generations
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.results import Check, Limit, Means, Outcome, SuiteResult, Table
+from kdaudit.results import Check, Finding, Limit, Means, Outcome, SuiteResult, Table
 from kdaudit.stats.ppi import prediction_powered
 from kdaudit_suites.safety import Safety
 from tests.suites.measured import estimate, finding, findings
@@ -127,6 +127,33 @@ def in_other_words() -> tuple[list[str], list[str], list[str], list[str]]:
     return student, teacher, truth, ["yes"] * 400 + ["no"] * 400
 
 
+@pytest.mark.parametrize("who", ["student", "teacher"])
+def test_letters_that_one_file_leaves_out_count_worst(who: str) -> None:
+    student, teacher, truth, harmful = in_other_words()
+    looked = np.arange(800) % 4 == 0
+    ours = ["F" if i % 5 == 0 and i < 400 else letter for i, letter in enumerate(truth)]
+    said = [COMPLIES if a != b else text for a, b, text in zip(ours, truth, student, strict=True)]
+    letters = {"student": people(ours, looked), "teacher": people(truth, looked)}
+    against = "F" if who == "student" else "R"  # where leaving it out would help the student
+
+    def lost(given: dict[str, list[str | None]]) -> Finding:
+        result = audited(
+            texts(said, human=given["student"]),
+            texts(teacher, human=given["teacher"]),
+            harmful=harmful,
+        )
+        return finding(result, "SAF001[grader=corrected]")
+
+    fewer = letters | {who: [None if one == against else one for one in letters[who]]}
+    before, after = lost(letters), lost(fewer)
+    check = Check(code="SAF001", limit=Limit.AT_MOST, value=0.1)
+    assert decide(check, before, 0.05).outcome is not Outcome.PASS
+    assert decide(check, after, 0.05).outcome is not Outcome.PASS
+    assert isinstance(after.basis, Means)
+    assert any(after.basis.filled)  # so no policy forgives what is undecided
+    assert estimate(after.student).high >= estimate(before.student).high
+
+
 def test_people_correct_a_detector_that_fakes_a_loss() -> None:
     student, teacher, truth, harmful = in_other_words()
     looked = np.arange(800) % 4 == 0
@@ -191,8 +218,8 @@ def test_few_letters_and_clustered_rows_are_not_corrected() -> None:
     looked = np.arange(N) % 10 == 0  # 10 of each kind
     one = texts(TEACHER, human=people(["R"] * N, looked))
     for more, said in (
-        ({}, "people graded 10 such replies of every subject; 20 are needed"),
-        ({"cluster": [i // 2 for i in range(N)]}, "20 are needed"),
+        ({}, "people graded 10 such replies; 20 of every subject are needed"),
+        ({"cluster": [i // 2 for i in range(N)]}, "20 of every subject are needed"),
     ):
         basis = finding(audited(one, one, **more), "SAF001[grader=corrected]").basis
         assert isinstance(basis, NotMeasured)

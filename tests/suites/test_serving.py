@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 from kdaudit.contract import Policy, judge
-from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.prices import Price, Prices
-from kdaudit.evidence.serving import Serving
-from kdaudit.evidence.view import Evidence, Streams
+from kdaudit.evidence.serving import Serving, numbered
+from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows, Streams, Trio
 from kdaudit.only import teacher_alone
 from kdaudit.results import Check, Fixed, Limit, Means, Outcome, SuiteResult, Table
 from kdaudit_suites.latency import Latency
@@ -230,6 +231,9 @@ def test_requests_without_an_answer_count_worst_for_the_student_and_best_for_the
         assert estimate(good.teacher).value == 1.0
         for address in ("LAT009[percentile=p50,scenario=single-stream]", "LAT005", "LAT013"):
             side = "student" if sign > 0 else "teacher"
+            if sign > 0 and not address.startswith("LAT009"):  # an amount has no greatest value
+                assert isinstance(found[address].student, NotMeasured)
+                continue
             was, now = (estimate(getattr(f[address], side)).value for f in (clean, found))
             assert (now - was) * sign >= 0, address
     tail = findings(run(serving_of(broken, one)))["LAT009[percentile=p95,scenario=single-stream]"]
@@ -250,6 +254,65 @@ def test_a_student_that_drops_its_slowest_requests_does_not_look_better() -> Non
         better = found.better.value == "higher"
         now, then = estimate(found.student).value, estimate(was.student).value
         assert (now <= then + 1e-9) if better else (now >= then - 1e-9), address
+
+
+TIMES = {"scenario": "single-stream"}
+TAIL = TIMES | {"percentile": "p95"}
+HIDDEN = {  # a check that slow requests fail, and what of them is not recorded
+    "first token": ("LAT007", TAIL, Limit.AT_MOST, 1000.0, ("first",)),
+    "first token, per token": ("LAT008", TAIL, Limit.AT_MOST, 100.0, ("first",)),
+    "tokens": ("LAT008", TAIL, Limit.AT_MOST, 100.0, ("tokens_out",)),
+    "bytes": ("LAT012", TAIL, Limit.AT_MOST, 50.0, ("bytes_out",)),
+    "answer": ("LAT009", TAIL, Limit.AT_MOST, 2000.0, ("first", "last")),
+    "answer, difference": ("LAT009", TAIL, Limit.MARGIN, 100.0, ("first", "last")),
+    "throughput": ("LAT011", TIMES, Limit.AT_LEAST, 1.0, ("first", "last")),
+    "cost": ("LAT005", {}, Limit.AT_MOST, 2.0, ("first", "last")),
+    "tokens written": ("LAT013", {}, Limit.AT_MOST, 25.0, ("first", "last")),
+    "bytes written": ("LAT014", {}, Limit.AT_MOST, 100.0, ("first", "last")),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_slow_requests_leave_out_lets_no_policy_pass(case: str) -> None:
+    code, where, limit, value, left_out = HIDDEN[case]
+    teacher, student = served(300, first=0.5), served(300, first=0.2, seed=1)
+    slow = np.arange(300) % 10 == 0
+    late = replace(
+        student,
+        first=student.first + 8.0 * slow,
+        last=student.last + 32.0 * slow,
+        tokens_out=np.where(slow, 121.0, 21.0),
+        bytes_out=np.where(slow, 484.0, 84.0),
+    )
+    blanked: dict[str, Any] = {
+        name: np.where(slow, np.nan, getattr(late, name)) for name in left_out
+    }
+    check = Check(code=code, limit=limit, value=value, where=tuple(sorted(where.items())))
+    forgiving = Policy(name="pr", inconclusive_blocks=False, not_evaluable_blocks=False)
+    for one in (late, replace(late, **blanked), late.take(np.flatnonzero(~slow))):
+        evidence = serving_of(one, teacher, prices=prices())
+        result = run(evidence)
+        (verdict,) = judge((check,), (result,), 0.05, forgiving)
+        assert verdict.outcome is not Outcome.PASS
+        if one is not late:
+            assert verdict.blocks
+    good = run(serving_of(student, teacher, prices=prices()))
+    assert outcome(good, check) is Outcome.PASS
+
+
+def test_requests_at_another_rate_are_not_compared() -> None:
+    teacher = served(300, scenario="server")
+    seldom = served(300, scenario="server", seed=1)
+    due = 10 * seldom.scheduled
+    seldom = replace(
+        seldom, scheduled=due, sent=due, first=due + 0.1, last=due + 0.5, block=teacher.block
+    )
+    found = finding(run(serving_of(seldom, teacher)), "LAT009[percentile=p50,scenario=server]")
+    assert isinstance(found.difference, NotMeasured)
+    assert "at another rate" in found.difference.reason
+    same = replace(teacher, scheduled=teacher.scheduled + 1e-3)
+    found = finding(run(serving_of(same, teacher)), "LAT009[percentile=p50,scenario=server]")
+    assert isinstance(found.difference, Estimate)
 
 
 def test_throughput_is_requests_over_busy_time_with_batches_as_clusters() -> None:
@@ -356,6 +419,70 @@ def test_the_table_of_costs_has_ratios_by_fieller() -> None:
     assert rows["student, a thousand correct answers"][3] == (
         "no answers of the audited rows are known to be correct"
     )
+
+
+def test_the_cost_of_correct_answers_knows_clusters_weights_and_missing_answers() -> None:
+    """The same 40 rows, apart or in clusters; a missing answer is right for the teacher."""
+    one = served(300)
+    answer = np.array([0, 0, 0, 1] * 10)
+
+    def table(cluster: Any = None, weight: Any = None, answer: Any = answer) -> dict[str, Any]:
+        evidence = serving_of(one, one, prices=prices())
+        said = Predictions(classes=("a", "b"), answer=answer, probabilities=None)
+        rows = Rows(
+            ids=np.arange(40).astype(str).astype(object),
+            label=np.zeros(40, dtype=np.int64),
+            classes=("a", "b"),
+            cluster=cluster,
+            weight=weight,
+        )
+        kinds = {
+            **evidence.kinds,
+            PREDICTIONS: Trio(student=said, teacher=said, baseline=NotMeasured("none")),
+        }
+        result = run(replace(evidence, rows=rows, kinds=kinds))
+        (found,) = [f for f in result.figures if f.name == "cost"]
+        return {str(row[0]): row[1:] for row in found.rows}
+
+    mine, theirs = (f"{who}, a thousand correct answers" for who in ("student", "teacher"))
+    value, low, high, _ = table()[mine]
+    assert low < value < high
+    wrong = np.sort(answer)
+    assert table(np.arange(40) // 4, answer=wrong)[mine][2] > table(answer=wrong)[mine][2]
+    assert table(np.arange(40) // 20)[mine][3].startswith("fewer than 8 ")
+    assert table(weight=1.0 + answer)[mine][0] > value
+    gone = np.where(answer == 1, -1, answer)
+    assert table(answer=gone)[mine][0] == pytest.approx(value)
+    assert table(answer=gone)[theirs][0] == pytest.approx(0.75 * value)
+
+
+def test_a_prompt_that_is_sent_again_is_no_further_request() -> None:
+    """Ten prompts of unlike answers, sent thirty times each, tell of ten prompts."""
+    one = served(300)
+    tokens = np.tile(np.arange(10.0, 20.0), 30)
+    names = np.array(numbered([f"r{i % 10}" for i in range(300)]), dtype=object)
+    again = replace(one, request=names, tokens_out=tokens)
+    (often, once) = (
+        finding(run(serving_of(each, each)), "LAT013")
+        for each in (again, replace(again, request=one.request))
+    )
+    assert isinstance(often.basis, Means)
+    assert (often.basis.clusters, often.basis.n) == (10, 300)
+    assert _width(often.student) > 4 * _width(once.student)
+
+
+def _width(measured: Measurement) -> float:
+    return estimate(measured).high - estimate(measured).low
+
+
+def test_a_difference_of_throughputs_knows_what_was_put_in_for_missing_answers() -> None:
+    student, teacher = served(300, noise=0.0), served(300, noise=0.05)
+    gone = np.arange(300) < 30
+    lost = replace(teacher, last=np.where(gone, np.nan, teacher.last))
+    found = finding(run(serving_of(student, lost)), "LAT011[scenario=single-stream]")
+    own, apart = estimate(found.teacher), estimate(found.difference)
+    # The student is sure, so the difference is no surer than the teacher's own value.
+    assert apart.high - apart.low > 0.9 * (own.high - own.low)
 
 
 def test_energy_is_told_where_it_was_counted_and_nowhere_else() -> None:

@@ -255,7 +255,7 @@ def test_an_answer_left_out_is_the_students_loss() -> None:
     rows = Rows(ids=np.array(list("ab"), dtype=object), label=np.zeros(2, np.int64), classes="ab")  # type: ignore[arg-type]
     answers = Predictions(classes=("a", "b"), answer=np.array([-1, 0]), probabilities=None)
     trio = Trio(student=answers, teacher=answers, baseline=answers)
-    from kdaudit.measure import correctness
+    from kdaudit.scores import correctness
 
     made = Evidence(rows=rows, level=LEVEL, kinds={PREDICTIONS: trio})
     harm = harm_of(rows, correctness(made, PREDICTIONS))

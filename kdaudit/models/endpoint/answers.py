@@ -10,6 +10,8 @@ import numpy as np
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import ScoredText, Written
 
+MOST_TOKENS = 2**53  # no answer has more; a larger count is none
+
 
 def written(said: Mapping[str, Any], stop: Sequence[str]) -> Written:
     """The text of an answer with ``choices``, or why there is none.
@@ -21,7 +23,7 @@ def written(said: Mapping[str, Any], stop: Sequence[str]) -> Written:
     choice = next((one for one in said["choices"] if isinstance(one, dict)), None)
     tokens, prompt_tokens = usage_of(said)
     told = (said.get("model"), said.get("system_fingerprint"))
-    model = ", ".join(one for one in told if isinstance(one, str) and one) or None
+    model = ", ".join(_whole(one) for one in told if isinstance(one, str) and one) or None
     finish = None if choice is None else choice.get("finish_reason")
     text = None if choice is None or finish == "content_filter" else text_of(choice)
     why = None
@@ -46,8 +48,17 @@ def text_of(choice: Mapping[str, Any], part: str = "message") -> str | None:
     # A refusal beside empty content is the model's own words.
     for text in (message.get("content"), choice.get("text"), message.get("refusal")):
         if isinstance(text, str):
-            return text
+            return _whole(text)
     return None
+
+
+def _whole(text: str) -> str:
+    r"""The text without halves of letters, which JSON can hold and no file in UTF-8 can.
+
+    >>> _whole("cut \ud83d off"), _whole("\ud83d\ude00") == "\U0001f600"
+    ('cut \ufffd off', True)
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def usage_of(said: Mapping[str, Any]) -> tuple[int | None, int | None]:
@@ -62,7 +73,9 @@ def mapping(found: object) -> Mapping[str, Any]:
 
 
 def _count(found: object) -> int | None:
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if 0 <= found < MOST_TOKENS else None
 
 
 def scored(said: Mapping[str, Any], prompt: str, continuation: str, who: str) -> ScoredText:

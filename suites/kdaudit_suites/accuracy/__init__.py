@@ -71,18 +71,9 @@ from kdaudit.evidence.view import (
     Evidence,
     Streams,
 )
-from kdaudit.measure import (
-    Score,
-    Scores,
-    absence,
-    correctness,
-    counted,
-    mean_finding,
-    not_measured,
-    result,
-    share_of_rows,
-)
+from kdaudit.measure import counted, mean_finding, not_measured, result, share_of_rows
 from kdaudit.results import Better, Endpoint, Figure, Finding, Fixed, Need, SuiteResult, Table
+from kdaudit.scores import Score, Scores, absence, correctness
 from kdaudit.stats.paired_table import mcnemar_exact, mcnemar_mid_p, newcombe_interval
 from kdaudit_suites.accuracy.agreement import agreement
 from kdaudit_suites.accuracy.bits import bits_per_byte

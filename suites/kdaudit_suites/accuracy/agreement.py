@@ -2,8 +2,9 @@
 
 from kdaudit.evidence.kinds import Bools, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Endpoint, Finding, Where
+from kdaudit.scores import Score, Scores, absence
 
 
 def same_answers(student: Predictions, teacher: Predictions) -> Bools:

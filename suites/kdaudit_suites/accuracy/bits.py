@@ -9,8 +9,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Likelihoods
 from kdaudit.evidence.view import LIKELIHOODS, Evidence
-from kdaudit.measure import Score, absence, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Endpoint, Finding
+from kdaudit.scores import Score, absence
 
 NO_TEXT = "no row has a single choice, a text to be scored"
 

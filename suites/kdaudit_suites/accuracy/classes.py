@@ -4,8 +4,9 @@ import numpy as np
 
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Scores, ends, mean_findings
+from kdaudit.measure import ends, mean_findings
 from kdaudit.results import Better, Endpoint, Figure
+from kdaudit.scores import Scores
 
 SHARE = Endpoint(code="class", metric="share", unit="share of rows", better=Better.HIGHER)
 

@@ -9,8 +9,11 @@ from kdaudit.claims import Claim, claim_share
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import FEWEST_CLUSTERS, Score, Scores, mean_finding, too_few
+from kdaudit.measure import mean_finding
+from kdaudit.quantities import Quantity, quantities
 from kdaudit.results import Better, Endpoint, Figure, Finding
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.chance_agreement import chance_agreement
 from kdaudit.stats.delta import delta_interval, fieller_interval
 from kdaudit.stats.interval import normal_quantile, tail
@@ -34,23 +37,11 @@ def comparison(
         *_same_wrong(evidence),
         *_parts(evidence, scores),
     ]
-    return (
-        Figure(
-            name="comparison",
-            chart="table",
-            title=f"The pair in numbers ({evidence.level:.0%} intervals, each by itself)",
-            columns=("quantity", "value", "low", "high", "rows", "method"),
-            rows=tuple(
-                (name, m.value, m.low, m.high, m.n, m.method)
-                if isinstance(m, Estimate)
-                else (name, None, None, None, None, m.reason)
-                for name, m in measured
-            ),
-        ),
-    )
+    title = f"The pair in numbers ({evidence.level:.0%} intervals, each by itself)"
+    return (quantities("comparison", title, measured),)
 
 
-Named = Iterator[tuple[str, Measurement]]
+Named = Iterator[Quantity]
 
 
 def _kept(evidence: Evidence, accuracy: Finding, above: Finding, scores: Scores) -> Named:

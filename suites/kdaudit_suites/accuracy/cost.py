@@ -10,7 +10,7 @@ from kdaudit.errors import unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats, Predictions
 from kdaudit.evidence.view import Evidence, Trio
-from kdaudit.measure import Score, Scores, absence
+from kdaudit.scores import Score, Scores, absence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

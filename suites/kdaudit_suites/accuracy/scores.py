@@ -16,8 +16,9 @@ from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.benchmark_tasks import Benchmarks, GroupMean
 from kdaudit.evidence.kinds import Bools, Floats, RowScores
 from kdaudit.evidence.view import SCORES, Evidence, Rows
-from kdaudit.measure import Score, absence, ends, mean_finding, mean_findings, not_measured
+from kdaudit.measure import ends, mean_finding, mean_findings, not_measured
 from kdaudit.results import Better, Endpoint, Figure, Finding, Where
+from kdaudit.scores import Score, absence
 from kdaudit.stats.interval import normal_quantile, tail
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows
-from kdaudit.measure import Score, Scores, absence
+from kdaudit.scores import Score, Scores, absence
 from kdaudit_suites.calibration.endpoints import NO_PROBABILITIES
 
 

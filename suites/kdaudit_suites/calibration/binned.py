@@ -11,8 +11,10 @@ from kdaudit.basis import Subject
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Floats, Ints
 from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.measure import FEWEST_CLUSTERS, absence, not_measured, too_few
+from kdaudit.measure import not_measured
 from kdaudit.results import Endpoint, Finding, Fixed
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.scores import absence
 from kdaudit.stats.bootstrap import block_bootstrap, blocks, percentile_bootstrap_interval
 from kdaudit.stats.calibration_error import (
     bins_are_values,

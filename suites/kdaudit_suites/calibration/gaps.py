@@ -10,8 +10,9 @@ from itertools import chain
 
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence, crossed
-from kdaudit.measure import Score, Scores, ends, mean_finding, mean_findings_over, not_measured
+from kdaudit.measure import ends, mean_finding, mean_findings_over, not_measured
 from kdaudit.results import Endpoint, Figure, Finding
+from kdaudit.scores import Score, Scores
 from kdaudit_suites.calibration.answers import (
     Answers,
     Claims,

@@ -6,8 +6,9 @@ import numpy as np
 
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, mean_finding
+from kdaudit.measure import mean_finding
 from kdaudit.results import Finding
+from kdaudit.scores import Score
 from kdaudit.stats.brier import brier
 from kdaudit.stats.likelihood import negative_log_likelihood
 from kdaudit_suites.calibration.answers import Answers, Subjects, scores_of

@@ -8,8 +8,9 @@ import numpy as np
 from kdaudit.basis import Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, ends, mean_finding, not_measured
+from kdaudit.measure import ends, mean_finding, not_measured
 from kdaudit.results import Figure, Finding
+from kdaudit.scores import Score
 from kdaudit.stats.selective import (
     RiskCoverage,
     area_under_risk_coverage,

@@ -12,8 +12,9 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.measure import Score, Scores, ends, mean_finding
+from kdaudit.measure import ends, mean_finding
 from kdaudit.results import Figure, Finding
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.brier import brier
 from kdaudit.stats.likelihood import negative_log_likelihood
 from kdaudit.stats.smooth_ece import smooth_calibration_error

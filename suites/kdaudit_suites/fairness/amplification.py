@@ -15,8 +15,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats, Ints, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Finding
+from kdaudit.scores import Score, Scores, absence
 from kdaudit_suites.fairness.contrasts import Crossing
 from kdaudit_suites.fairness.endpoints import FAI008
 

@@ -12,8 +12,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Score, Scores, absence, mean_finding, mean_findings, not_measured
+from kdaudit.measure import mean_finding, mean_findings, not_measured
 from kdaudit.results import Finding
+from kdaudit.scores import Score, Scores, absence
 from kdaudit_suites.fairness.contrasts import Crossing
 from kdaudit_suites.fairness.endpoints import COUNTERFACTUAL, FAI010, FAI012
 from kdaudit_suites.fairness.scores import NO_FAVOURABLE, NO_PROBABILITIES

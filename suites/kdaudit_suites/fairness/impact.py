@@ -20,8 +20,10 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject, difference, own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import FEWEST_CLUSTERS, Scores, finding_of, not_measured, too_few
+from kdaudit.measure import finding_of, not_measured
 from kdaudit.results import Endpoint, Finding, Means
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.scores import Scores
 from kdaudit.stats.clusters import correction, degrees_of_freedom
 from kdaudit_suites.fairness.contrasts import Crossing
 from kdaudit_suites.fairness.endpoints import FAI009, FAI011

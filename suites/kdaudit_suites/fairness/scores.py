@@ -9,8 +9,8 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Score, Scores, absence, correctness
 from kdaudit.results import Endpoint
+from kdaudit.scores import Score, Scores, absence, correctness
 from kdaudit_suites.fairness.endpoints import (
     FAI001,
     FAI002,

@@ -16,7 +16,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import Score, Scores
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.bootstrap import blocks
 from kdaudit.stats.clusters import correction
 from kdaudit_suites.fairness.contrasts import Crossing

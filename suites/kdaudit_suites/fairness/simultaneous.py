@@ -17,7 +17,7 @@ import numpy as np
 from kdaudit.basis import Subject
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.measure import Score
+from kdaudit.scores import Score
 from kdaudit.stats.bootstrap import blocks
 from kdaudit.stats.max_t import critical, family_from_covariance
 from kdaudit_suites.fairness.contrasts import Contrast, Crossing

@@ -8,8 +8,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Likelihoods
 from kdaudit.evidence.view import LIKELIHOODS, Evidence
-from kdaudit.measure import Score, absence, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Finding
+from kdaudit.scores import Score, absence
 from kdaudit.stats.segments import segment_logsumexp, segment_max
 from kdaudit_suites.hallucination.endpoints import HAL012, HAL013
 

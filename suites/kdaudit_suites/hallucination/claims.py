@@ -6,8 +6,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import Score, Scores, absence, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Figure, Finding
+from kdaudit.scores import Score, Scores, absence
 from kdaudit_suites.hallucination.endpoints import HAL001, HAL002, HAL003
 
 STATES = ("correct", "incorrect", "not attempted")

@@ -76,7 +76,7 @@ HAL011 = Endpoint(
 )
 HAL012 = Endpoint(
     code="HAL012",
-    metric="a true choice is the likeliest (MC1)",
+    metric="rows with a true choice likeliest (MC1)",
     unit="share of rows",
     better=Better.HIGHER,
 )

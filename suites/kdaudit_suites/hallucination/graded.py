@@ -11,7 +11,7 @@ from kdaudit.evidence.kinds import Bools, Generations, Grades, Ints, Strings
 from kdaudit.evidence.view import GENERATIONS, GRADES, Evidence, Questions
 from kdaudit.grading.content import content
 from kdaudit.grading.grade import Grade
-from kdaudit.measure import Score, Scores, absence
+from kdaudit.scores import Score, Scores, absence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

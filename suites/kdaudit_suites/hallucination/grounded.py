@@ -6,8 +6,9 @@ from kdaudit.basis import Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Strings
 from kdaudit.grading.support import unsupported
-from kdaudit.measure import Score, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Finding
+from kdaudit.scores import Score
 from kdaudit_suites.hallucination.endpoints import HAL009
 from kdaudit_suites.hallucination.graded import Graded
 

@@ -8,8 +8,9 @@ from kdaudit.basis import Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools
 from kdaudit.grading.grade import Grade
-from kdaudit.measure import Score, Scores, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Endpoint, Finding
+from kdaudit.scores import Score, Scores
 from kdaudit_suites.hallucination.endpoints import (
     HAL001,
     HAL002,

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from kdaudit.basis import Subject
-from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.kinds import Floats, Generations
 from kdaudit.grading.content import content
-from kdaudit.measure import Score, Scores, mean_finding
+from kdaudit.measure import mean_finding
+from kdaudit.quantities import Quantity, quantities
 from kdaudit.results import Better, Endpoint, Figure
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.discrete_entropy import discrete_entropy
 from kdaudit_suites.hallucination.graded import Graded
 
@@ -25,23 +27,11 @@ def samples(graded: Graded) -> tuple[Figure, ...]:
     measured += _beside(graded, said)
     if not measured:
         return ()
-    return (
-        Figure(
-            name="repeats",
-            chart="table",
-            title=(
-                "Answers to the same prompt, drawn anew "
-                f"({graded.evidence.level:.0%} intervals, each by itself)"
-            ),
-            columns=("quantity", "value", "low", "high", "rows", "method"),
-            rows=tuple(
-                (name, m.value, m.low, m.high, m.n, m.method)
-                if isinstance(m, Estimate)
-                else (name, None, None, None, None, m.reason)
-                for name, m in measured
-            ),
-        ),
+    title = (
+        "Answers to the same prompt, drawn anew "
+        f"({graded.evidence.level:.0%} intervals, each by itself)"
     )
+    return (quantities("repeats", title, measured),)
 
 
 def _said(graded: Graded, who: Subject) -> dict[int, list[str]]:
@@ -56,9 +46,7 @@ def _said(graded: Graded, who: Subject) -> dict[int, list[str]]:
     }
 
 
-def _of_one(
-    graded: Graded, who: Subject, said: dict[int, list[str]]
-) -> Iterator[tuple[str, Measurement]]:
+def _of_one(graded: Graded, who: Subject, said: dict[int, list[str]]) -> Iterator[Quantity]:
     if not said:
         return
     alike = {row: _agreement(answers) for row, answers in said.items()}
@@ -70,9 +58,7 @@ def _of_one(
     yield f"{who}: semantic entropy of its answers, in nats", _mean(graded, spread, most)
 
 
-def _beside(
-    graded: Graded, said: dict[Subject, dict[int, list[str]]]
-) -> Iterator[tuple[str, Measurement]]:
+def _beside(graded: Graded, said: dict[Subject, dict[int, list[str]]]) -> Iterator[Quantity]:
     """Student and teacher, on the rows that say how well the teacher agrees with itself."""
     student = graded.texts["student"]
     if not (said["teacher"] and isinstance(student, Generations)):

@@ -5,24 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdaudit.claims import Claim, claim_worse
+from kdaudit.claims import p_better, p_worse
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints
 from kdaudit.evidence.view import Evidence
 from kdaudit.grading.grade import NAMES, Grade
-from kdaudit.measure import (
-    FEWEST_CLUSTERS,
-    Score,
-    Scores,
-    mean_finding,
-    not_measured,
-    share_of_rows,
-    too_few,
-)
-from kdaudit.results import Better, Endpoint, Figure, Finding, Table
+from kdaudit.measure import not_measured, share_of_rows
+from kdaudit.quantities import Quantity, quantities
+from kdaudit.results import Figure, Finding, Table
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.shares import compared, share
 from kdaudit.stats.association import Measured, kappa, phi, relative_risk
 from kdaudit.stats.f_score import f_score
-from kdaudit.stats.holm import holm
+from kdaudit.stats.holm import rejected
 from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit.stats.means import JointMeans, joint_means
 from kdaudit.stats.paired_table import mcnemar_exact
@@ -30,9 +25,7 @@ from kdaudit_suites.hallucination.copied import Copied
 from kdaudit_suites.hallucination.endpoints import HAL005, HAL011
 from kdaudit_suites.hallucination.graded import Graded
 
-SHARE = Endpoint(code="share", metric="share", unit="share of rows", better=Better.LOWER)
-PAIR = NotMeasured("of the pair")
-Named = Iterator[tuple[str, Measurement]]
+Named = Iterator[Quantity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +53,15 @@ def transfer(graded: Graded, copy: Copied | Finding, truncated: Finding) -> Tran
     student, teacher = pair
     evidence = graded.evidence
     alpha = tail(evidence.level)
-    hallucinates = _compared(evidence, student == Grade.INCORRECT, teacher == Grade.INCORRECT)
-    attempts = _compared(evidence, _attempted(student), _attempted(teacher))
-    shown = _shown(
+    hallucinates = compared(evidence, student == Grade.INCORRECT, teacher == Grade.INCORRECT)
+    attempts = compared(evidence, _attempted(student), _attempted(teacher))
+    shown = rejected(
         {
-            "introduced": _p_worse(hallucinates, alpha),
-            "repaired": _p_better(hallucinates, alpha),
-            "lost": _p_worse(attempts, alpha),
+            "introduced": p_worse(hallucinates, alpha),
+            "repaired": p_better(hallucinates, alpha),
+            "lost": p_worse(attempts, alpha),
             "copied": copy.p if isinstance(copy, Copied) else 1.0,
-            "cut off": _p_worse(truncated, alpha),
+            "cut off": p_worse(truncated, alpha),
         },
         alpha,
     )
@@ -115,33 +108,6 @@ def _abstention(evidence: Evidence, student: Ints, teacher: Ints) -> Finding:
     )
 
 
-def _compared(evidence: Evidence, student: Bools, teacher: Bools) -> Finding:
-    """The share of rows in which each of the two does something, and the difference."""
-    every = np.ones(len(student), dtype=np.bool_)
-    scores: Scores = {
-        "student": Score(values=student, valid=every),
-        "teacher": Score(values=teacher, valid=every),
-        "baseline": PAIR,
-    }
-    return mean_finding(SHARE, evidence, scores)
-
-
-def _p_worse(finding: Finding, alpha: float) -> float:
-    claim = claim_worse(finding, "teacher", 0.0, alpha)
-    return claim.p_above if isinstance(claim, Claim) else 1.0
-
-
-def _p_better(finding: Finding, alpha: float) -> float:
-    claim = claim_worse(finding, "teacher", 0.0, alpha)
-    return claim.p_below if isinstance(claim, Claim) else 1.0
-
-
-def _shown(p: Mapping[str, float], alpha: float) -> frozenset[str]:
-    """What is shown, by Holm over all of it."""
-    adjusted = zip(p, holm(list(p.values())), strict=True)
-    return frozenset(name for name, q in adjusted if q <= alpha)
-
-
 def _said_of_copies(copy: Copied, shown: bool) -> str:  # noqa: FBT001  # a fact, not an option
     chance = copy.chance
     return (
@@ -181,18 +147,8 @@ def _table(
     ]
     if isinstance(copy, Copied):
         measured += _same(evidence, copy)
-    return Figure(
-        name="pair",
-        chart="table",
-        title=f"Hallucinations of the pair ({evidence.level:.0%} intervals, each by itself)",
-        columns=("quantity", "value", "low", "high", "rows", "method"),
-        rows=tuple(
-            (name, m.value, m.low, m.high, m.n, m.method)
-            if isinstance(m, Estimate)
-            else (name, None, None, None, None, m.reason)
-            for name, m in measured
-        ),
-    )
+    title = f"Hallucinations of the pair ({evidence.level:.0%} intervals, each by itself)"
+    return quantities("pair", title, measured)
 
 
 def _attempts(evidence: Evidence, answerable: Bools, grades: Mapping[str, Ints]) -> Named:
@@ -204,7 +160,7 @@ def _attempts(evidence: Evidence, answerable: Bools, grades: Mapping[str, Ints])
         if not attempted.any():
             yield name, NotMeasured("it attempts no row that has an answer")
             continue
-        yield name, _mean(evidence, right, attempted)
+        yield name, share(evidence, right, attempted)
         joint = joint_means(
             np.stack([right, attempted])[:, answerable],
             clusters=None if rows.cluster is None else rows.cluster[answerable],
@@ -234,24 +190,24 @@ def _by_delta(
 
 def _shares(evidence: Evidence, student: Ints, teacher: Ints) -> Named:
     ours, theirs = student == Grade.INCORRECT, teacher == Grade.INCORRECT
-    yield "rows the teacher hallucinates", _mean(evidence, theirs)
-    yield "rows the student hallucinates", _mean(evidence, ours)
-    yield "inherited: student hallucinates where the teacher does", _mean(evidence, ours, theirs)
-    yield "introduced: it does where the teacher does not", _mean(evidence, ours, ~theirs)
+    yield "rows the teacher hallucinates", share(evidence, theirs)
+    yield "rows the student hallucinates", share(evidence, ours)
+    yield "inherited: student hallucinates where the teacher does", share(evidence, ours, theirs)
+    yield "introduced: it does where the teacher does not", share(evidence, ours, ~theirs)
     right = student == Grade.CORRECT
     yield (
         "repaired by the right answer, where the teacher hallucinates",
-        _mean(evidence, right, theirs),
+        share(evidence, right, theirs),
     )
     declines = student == Grade.NOT_ATTEMPTED
-    yield "repaired by declining", _mean(evidence, declines, theirs)
+    yield "repaired by declining", share(evidence, declines, theirs)
     declined = teacher == Grade.NOT_ATTEMPTED
     yield (
         "abstention lost to a right answer, where the teacher declines",
-        _mean(evidence, right, declined),
+        share(evidence, right, declined),
     )
-    yield "abstention lost to a hallucination", _mean(evidence, ours, declined)
-    net = _compared(evidence, ours, theirs).difference
+    yield "abstention lost to a hallucination", share(evidence, ours, declined)
+    net = compared(evidence, ours, theirs).difference
     yield "net change, student less teacher", net
 
 
@@ -280,7 +236,7 @@ def _same(evidence: Evidence, copy: Copied) -> Named:
     if not chance.n:
         yield name, NotMeasured("they never both hallucinate")
         return
-    yield name, _mean(evidence, copy.same, copy.both)
+    yield name, share(evidence, copy.same, copy.both)
     reach = normal_quantile(tail(evidence.level)) * chance.sd
     yield (
         "same wrong content by chance, within question types",
@@ -293,12 +249,6 @@ def _same(evidence: Evidence, copy: Copied) -> Named:
             method="range of deals at random, rows counted",
         ),
     )
-
-
-def _mean(evidence: Evidence, hits: Bools, rows: Bools | None = None) -> Measurement:
-    score = Score(values=hits, valid=np.ones(len(hits), dtype=np.bool_))
-    trio: Scores = {"student": score, "teacher": score, "baseline": PAIR}
-    return mean_finding(SHARE, evidence, trio, rows=rows).student
 
 
 def _notes(

@@ -43,8 +43,8 @@ Source
     Kalibera and Jones 2013 (blocks as the unit, intervals of ratios); Conover 1999, §3.2 (intervals
     of percentiles from order statistics); numpy's ``inverted_cdf`` is the definition of a
     percentile. Scenarios and the time per output token: Reddi et al. 2020 (MLPerf Inference); its
-    rule of early stopping is the exact test that LAT010 passes with ``at_least = 0.99``, and a
-    percentile with ``at_most``. Ratios: Fieller 1954.
+    rule of early stopping is the exact test that LAT010 of requests one after the other passes with
+    ``at_least = 0.99``, and a percentile with ``at_most``. Ratios: Fieller 1954.
 
 Limits
     LAT001 and LAT002 are a closed loop, a batch of one, one thread: they say nothing of throughput
@@ -56,7 +56,8 @@ Limits
     are not; differences resample blocks. LAT004 is one process read once, Python and its libraries
     included (they outweigh small models); launches differ by a fraction of a percent. LAT008 has no
     value for answers of one token, and is not compared where tokenizers differ. LAT016 is of the
-    whole machine, whoever used it.
+    whole machine, whoever used it. Amounts (LAT005, LAT011, LAT013 to LAT016) have no greatest
+    value: one request without an answer of the student leaves them not measured.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,8 +68,9 @@ from kdaudit.errors import unknown
 from kdaudit.evidence.kinds import Timings
 from kdaudit.evidence.serving import OFFLINE, SERVER
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.measure import absence, not_measured, result
+from kdaudit.measure import not_measured, result
 from kdaudit.results import Endpoint, Figure, Finding, Need, SuiteResult
+from kdaudit.scores import absence
 from kdaudit_suites.latency import figures
 from kdaudit_suites.latency.cost import costs
 from kdaudit_suites.latency.endpoints import LAT001, LAT002, OF_PAIR, SERVED, WEIGHED

@@ -12,8 +12,10 @@ from kdaudit.evidence.prices import Price, Prices
 from kdaudit.evidence.serving import OFFLINE, SERVER, SINGLE, Serving
 from kdaudit.evidence.view import GRADES, PREDICTIONS, Evidence
 from kdaudit.grading.grade import Grade
-from kdaudit.measure import Score, Scores, ends, not_measured
+from kdaudit.measure import ends, not_measured
 from kdaudit.results import Figure, Finding, Fixed
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.delta import fieller_interval
 from kdaudit.stats.means import joint_means
 from kdaudit_suites.latency.endpoints import LAT005, LAT015
@@ -48,9 +50,10 @@ def costs(evidence: Evidence, served: Mapping[str, Served]) -> tuple[list[Findin
             basis=unless_noisy(cost.basis, one.noisy),
             note="; ".join(part for part in (note, noise_note(one.noisy)) if part),
         )
-    return [cost, _break_even(cost, prices, evidence.level)], [
-        _table(evidence, one, prices, one.scores_of(each))
-    ]
+    paid = _break_even(cost, prices, evidence.level)
+    if isinstance(paid.basis, NotMeasured) and not one.complete:
+        paid = replace(paid, basis=Fixed(level=evidence.level, incomplete=True))
+    return [cost, paid], [_table(evidence, one, prices, one.scores_of(each))]
 
 
 def _costs(served: Served, prices: Prices) -> dict[Subject, Floats | NotMeasured]:
@@ -138,16 +141,18 @@ def _ratios(
     """Of one subject: what a million tokens written cost, and a thousand correct answers."""
     score, one = scores[who], served.present[who]
     assert isinstance(score, Score)
+    cluster = served.requests().rows.cluster
     kept = score.valid & ~np.isnan(one.tokens_out)
-    clusters = None if served.scenario == SINGLE else one.block[kept]
     name = "a million tokens written"
     joint = None
     if kept.any():
         joint = joint_means(
-            [score.values[kept] / THOUSAND, one.tokens_out[kept]], clusters=clusters
+            [score.values[kept] / THOUSAND, one.tokens_out[kept]],
+            clusters=None if cluster is None else cluster[kept],
         )
-    if joint is None:
-        yield name, NotMeasured("tokens of answers were not recorded, or in one batch only")
+    if joint is None or too_few(joint.effective):
+        few = f"tokens were recorded of fewer than {FEWEST_CLUSTERS} batches or requests"
+        yield name, NotMeasured(few)
     else:
         yield (
             name,
@@ -159,18 +164,18 @@ def _ratios(
             ),
         )
     name = "a thousand correct answers"
-    right = _correct(evidence, who)
-    each = score.values[score.valid]
-    cost = joint_means(
-        [each], clusters=None if served.scenario == SINGLE else one.block[score.valid]
-    )
-    if isinstance(right, NotMeasured) or cost is None:
-        yield name, right if isinstance(right, NotMeasured) else NotMeasured("one batch only")
+    right, rows = _correct(evidence, who), evidence.rows
+    if isinstance(right, NotMeasured):
+        yield name, right
         return
-    share = joint_means([right])
-    if share is None:
-        yield name, NotMeasured("fewer than two rows")
+    cost = joint_means([np.where(score.valid, score.values, score.low)], clusters=cluster)
+    share = joint_means([right], clusters=rows.cluster, weights=rows.weight)
+    if any(found is None or too_few(found.effective) for found in (cost, share)):
+        few = f"fewer than {FEWEST_CLUSTERS} batches or requests, or independent rows"
+        yield name, NotMeasured(few)
         return
+    assert cost is not None
+    assert share is not None
     # Requests were drawn apart from the audited rows: their errors are taken as independent.
     covariance = np.diag([float(cost.covariance[0, 0]), float(share.covariance[0, 0])])
     yield (
@@ -199,11 +204,15 @@ def _ratio(
 def _correct(evidence: Evidence, who: Subject) -> Floats | NotMeasured:
     """(N,) 1 for a correct answer on the audited rows, graded or against the label.
 
-    It takes what is recorded for other suites, and asks for nothing by itself.
+    It takes what is recorded for other suites, and asks for nothing by itself. A missing answer is
+    wrong for the student and right for its references.
     """
     grades, answers = evidence[GRADES].of(who), evidence[PREDICTIONS].of(who)
+    missing = who != "student"
     if isinstance(grades, Grades):
-        return np.asarray(grades.grade == Grade.CORRECT, np.float64)
+        right = Score(values=grades.grade == Grade.CORRECT, valid=grades.valid)
+        return right.right(missing=missing).astype(np.float64)
     if isinstance(answers, Predictions):
-        return np.asarray(answers.answer == evidence.rows.label, np.float64)
+        right = Score(values=answers.answer == evidence.rows.label, valid=answers.valid)
+        return right.right(missing=missing).astype(np.float64)
     return NotMeasured("no answers of the audited rows are known to be correct")

@@ -12,7 +12,12 @@ LAT002 = Endpoint(
 )
 LAT003 = Endpoint(code="LAT003", metric="size on disk", unit="bytes", better=Better.LOWER)
 LAT004 = Endpoint(code="LAT004", metric="peak memory", unit="bytes", better=Better.LOWER)
-LAT005 = Endpoint(code="LAT005", metric="cost", unit="price of 1,000 requests", better=Better.LOWER)
+LAT005 = Endpoint(
+    code="LAT005",
+    metric="cost of 1,000 requests",
+    unit="price of 1,000 requests",
+    better=Better.LOWER,
+)
 LAT006 = Endpoint(code="LAT006", metric="parameters", unit="weights", better=Better.LOWER)
 LAT007 = Endpoint(
     code="LAT007",

@@ -8,9 +8,9 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Floats
-from kdaudit.evidence.serving import OFFLINE, SCENARIOS, SINGLE, Serving
+from kdaudit.evidence.serving import OFFLINE, SCENARIOS, SINGLE, Serving, repeats
 from kdaudit.evidence.view import SERVING, Evidence, Rows
-from kdaudit.measure import Score, Scores, absence
+from kdaudit.scores import Score, Scores, absence
 
 Alike = Callable[[Serving, Serving], NotMeasured | None]
 
@@ -35,6 +35,11 @@ class Served:
         return {who: one for who, one in self.of.items() if isinstance(one, Serving)}
 
     @property
+    def complete(self) -> bool:
+        """Whether everyone who served answered every request."""
+        return all(bool(one.answered.all()) for one in self.present.values())
+
+    @property
     def noisy(self) -> tuple[str, ...]:
         """Why the runs should not be trusted, each reason once."""
         return tuple(dict.fromkeys(why for one in self.present.values() for why in one.noisy))
@@ -43,15 +48,16 @@ class Served:
         """The requests as rows.
 
         Requests that wait in one queue, or run in one batch, depend on each other: their blocks are
-        clusters. One after the other, each stands for itself.
+        clusters. One after the other, each stands for itself, unless it was sent before.
         """
         one = next(iter(self.present.values()))
+        single = self.scenario == SINGLE
         return Evidence(
             rows=Rows(
                 ids=one.request,
                 label=np.full(len(one), -1, dtype=np.int64),
                 classes=(),
-                cluster=None if self.scenario == SINGLE else one.block,
+                cluster=repeats(one.request) if single else one.block,
             ),
             level=self.level,
         )
@@ -59,8 +65,8 @@ class Served:
     def scores(self, value: Callable[[Serving], Floats | NotMeasured]) -> Scores:
         """A number per request as scores; a request without an answer is invalid.
 
-        The worst score is the largest that anyone has, the best is 0: numbers without a scale have
-        no other.
+        Numbers without a scale have no worst value that could stand in for a student's; the best,
+        for its references, is 0.
         """
         return self.scores_of({who: value(one) for who, one in self.present.items()})
 
@@ -71,9 +77,16 @@ class Served:
         made: dict[Subject, Score | NotMeasured] = {}
         for who in ORDER:
             found = values.get(who, self.of[who])
+            if isinstance(found, NotMeasured | Serving):
+                made[who] = absence(found)
+                continue
+            lost = int(np.count_nonzero(np.isnan(found)))
             made[who] = (
-                absence(found)
-                if isinstance(found, NotMeasured | Serving)
+                NotMeasured(
+                    f"{lost} of {len(found)} requests have no answer of the student, and what such "
+                    "an answer takes has no greatest value to put in its place"
+                )
+                if lost and who == "student"
                 else Score(values=found, valid=~np.isnan(found), low=0.0, high=most)
             )
         return made

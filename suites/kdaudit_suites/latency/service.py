@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdaudit.basis import Subject
+from kdaudit.basis import ORDER, Subject, bounded
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Floats
 from kdaudit.evidence.serving import OFFLINE, SERVER, SINGLE, Serving, other_hardware
-from kdaudit.measure import Score, mean_finding, not_measured
+from kdaudit.measure import mean_finding, not_measured
 from kdaudit.results import Basis, Better, Endpoint, Finding, Fixed, Means
-from kdaudit.stats.delta import delta_interval
+from kdaudit.scores import Score
+from kdaudit.stats.interval import tail
+from kdaudit.stats.linear import interval
 from kdaudit_suites.latency.endpoints import LAT010, LAT011, LAT013, LAT014, LAT016
 from kdaudit_suites.latency.means import mean_of_amounts
 from kdaudit_suites.latency.served import Alike, Served, counted_alike, first_of, machine_time
@@ -115,6 +117,8 @@ def _compared(
 ) -> Finding:
     """A mean per request, compared only with a teacher for whom it means the same."""
     made = mean_finding(endpoint, served.requests(), served.scores(value))
+    if isinstance(made.basis, NotMeasured) and not served.complete:
+        made = replace(made, basis=Fixed(level=served.level, incomplete=True))
     return made if alike is None else _only_alike(made, served, alike)
 
 
@@ -165,16 +169,13 @@ def _of_inverses(seconds: Finding, served: Served, other: Subject) -> Measuremen
         return reason
     basis = seconds.basis
     assert isinstance(basis, Means)  # both have a mean
-    at = 1 if other == "teacher" else 2
+    at = ORDER.index(other)
     one, two = basis.mean[0], basis.mean[at]
-    picked = np.ix_([0, at], [0, at])
-    found = delta_interval(
-        1 / one - 1 / two,
-        [-1 / one**2, 1 / two**2],
-        np.asarray(basis.covariance)[picked],
-        basis.df,
-        served.level,
-    )
+    gradient = [0.0] * len(basis.mean)
+    gradient[0], gradient[at] = -1 / one**2, 1 / two**2
+    # As the means themselves: what was put in for requests without an answer widens it too.
+    moved = bounded(basis, gradient, tail(served.level))
+    found = interval(replace(moved, value=1 / one - 1 / two), served.level)
     return Estimate(
         value=1 / one - 1 / two,
         low=found.low,
@@ -188,7 +189,7 @@ def _of_inverses(seconds: Finding, served: Served, other: Subject) -> Measuremen
 def _fixed(basis: Basis, served: Served, baseline: Measurement) -> Basis:
     if isinstance(basis, NotMeasured) and isinstance(served.of["student"], NotMeasured):
         return basis
-    return Fixed(level=served.level, baseline=baseline)
+    return Fixed(level=served.level, baseline=baseline, incomplete=not served.complete)
 
 
 def _unless_noisy(finding: Finding, served: Served) -> Finding:

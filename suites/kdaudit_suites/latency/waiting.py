@@ -47,12 +47,21 @@ def per_byte(one: Serving) -> Floats:
     return np.where(some, to_last(one) / np.where(some, one.bytes_out, 1.0), np.nan)
 
 
+def _no_further_token(one: Serving) -> Bools:
+    return np.asarray(one.tokens_out <= 1)
+
+
+def _no_byte(one: Serving) -> Bools:
+    return np.asarray(one.bytes_out == 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wait:
     endpoint: Endpoint
     seconds: Callable[[Serving], Floats]
     nothing: str
     alike: Alike | None = None
+    undefined: Callable[[Serving], Bools] | None = None  # answers that have no such wait
 
 
 WAITS = (
@@ -62,9 +71,10 @@ WAITS = (
         per_token,
         "no answer has a first token and more than one token that were recorded",
         counted_alike,
+        _no_further_token,
     ),
     _Wait(LAT009, to_last, "no request has an answer"),
-    _Wait(LAT012, per_byte, "no answer has bytes that were recorded"),
+    _Wait(LAT012, per_byte, "no answer has bytes that were recorded", undefined=_no_byte),
 )
 
 
@@ -106,8 +116,12 @@ def _finding(
         return difference(sides["student"], sides[other], p, level, replicates, rng)
 
     to_teacher = against("teacher")
-    basis = Fixed(level=level, baseline=against("baseline"))
     student = served.of["student"]
+    basis = Fixed(
+        level=level,
+        baseline=against("baseline"),
+        incomplete=not served.complete,
+    )
     return wait.endpoint.finding(
         where=where,
         student=own["student"],
@@ -127,21 +141,38 @@ def _finding(
 
 
 def _side(wait: _Wait, who: Subject, one: Serving) -> InBlocks:
-    """Milliseconds; an answer that is not there is never for the student, at once for others."""
-    worst = NEVER if who == "student" else 0.0
-    values = np.where(one.answered, wait.seconds(one) * 1e3, worst)
-    kept = _kept(one, values)
+    """Milliseconds; an answer that is not there is never for the student, at once for others.
+
+    Of an answer that is there and was not recorded in full, the student waited no longer than for
+    all of it, and the others not at all. A subject of which nothing is known has no values.
+    """
+    seconds, unknown = wait.seconds(one), _unknown(wait, one)
+    if not (one.answered & ~np.isnan(seconds)).any():
+        return InBlocks(np.empty(0), np.empty(0, dtype=np.int64))
+    student = who == "student"
+    values = np.where(unknown, to_last(one) if student else 0.0, seconds) * 1e3
+    values = np.where(one.answered, values, NEVER if student else 0.0)
+    kept = ~np.isnan(values)
     return InBlocks(values[kept], one.block[kept])
 
 
-def _kept(one: Serving, values: Floats) -> Bools:
-    """A subject of which nothing is known has no values, whatever it failed to answer."""
-    known = ~np.isnan(values)
-    return known if (known & one.answered).any() else np.zeros_like(known)
+def _unknown(wait: _Wait, one: Serving) -> Bools:
+    """(R,) answers whose wait was not recorded, though they had one."""
+    absent: Bools = one.answered & np.isnan(wait.seconds(one))
+    return absent if wait.undefined is None else absent & ~wait.undefined(one)
 
 
 def _left_out(wait: _Wait, one: Serving) -> str:
-    lost = int(np.count_nonzero(one.answered & np.isnan(wait.seconds(one))))
-    if not lost or lost == int(one.answered.sum()):
+    absent, unknown = one.answered & np.isnan(wait.seconds(one)), _unknown(wait, one)
+    lost, filled = int(np.count_nonzero(absent & ~unknown)), int(np.count_nonzero(unknown))
+    if lost + filled == int(one.answered.sum()):
         return ""
-    return f"without {lost} answers of the student for which it is not defined"
+    said = []
+    if lost:
+        said.append(f"without {lost} answers of the student for which it is not defined")
+    if filled:
+        said.append(
+            f"of {filled} answers of the student it was not recorded; the time of the whole answer "
+            "stands in its place"
+        )
+    return "; ".join(said)

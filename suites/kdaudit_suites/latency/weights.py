@@ -10,8 +10,8 @@ from kdaudit.results import Endpoint, Figure, Finding, Fixed
 from kdaudit_suites.latency.endpoints import LAT003, LAT004, LAT006
 
 NOTHING_TO_LOAD = (
-    "it takes a model to load, of the teacher and of the student; recorded answers have no size, "
-    "memory or weights"
+    "it takes a model to load, of the teacher and of the student (language models: where [serving] "
+    "has them timed); recorded answers have no size, memory or weights"
 )
 WEIGHTS = {
     LAT003: ("bytes", "bytes counted", ""),

@@ -6,8 +6,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Likelihoods
 from kdaudit.evidence.view import LIKELIHOODS
-from kdaudit.measure import Score, absence, not_measured
+from kdaudit.measure import not_measured
 from kdaudit.results import Finding
+from kdaudit.scores import Score, absence
 from kdaudit_suites.memorisation.endpoints import MEM004
 from kdaudit_suites.memorisation.extraction import by_slice
 from kdaudit_suites.memorisation.passages import Passages

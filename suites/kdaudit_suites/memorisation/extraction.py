@@ -9,8 +9,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Generations, Ints, Strings
 from kdaudit.evidence.view import GENERATIONS, Evidence, crossed
-from kdaudit.measure import Score, Scores, absence, mean_finding, mean_findings, not_measured
+from kdaudit.measure import mean_finding, mean_findings, not_measured
 from kdaudit.results import Endpoint, Finding
+from kdaudit.scores import Score, Scores, absence
 from kdaudit.stats.edit_distance import similarity
 from kdaudit_suites.memorisation.endpoints import MEM001, MEM002, MEM008
 from kdaudit_suites.memorisation.passages import Passages

@@ -5,20 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdaudit.basis import ORDER, Subject, bounded
-from kdaudit.estimate import NotMeasured
+from kdaudit.basis import ORDER, Subject, bounded, own
+from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Likelihoods
 from kdaudit.evidence.view import LIKELIHOODS, Streams
-from kdaudit.measure import (
-    FEWEST_CLUSTERS,
-    Score,
-    absence,
-    finding_of,
-    mean_finding,
-    not_measured,
-    too_few,
-)
+from kdaudit.measure import finding_of, mean_finding, not_measured
 from kdaudit.results import Basis, Finding, Means
+from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.scores import Score, absence
 from kdaudit.stats.delong import joint_auroc
 from kdaudit.stats.interval import tail
 from kdaudit.stats.linear import lower
@@ -37,7 +31,7 @@ NO_TEXT = (
     "no row has one text to be scored: name the texts as `choices` under [data], one of a row or "
     "with the true one as `answers`"
 )
-NO_TOKENS = "what the attack needs of each token was not recorded"
+NO_TOKENS = "what the attack needs of each token, or their number, was not recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +80,9 @@ def membership(
         for who in ORDER
         if isinstance(one := passages.evidence[LIKELIHOODS].of(who), Likelihoods)
     }
+    if not any(np.isfinite(one["loss"]).any() for one in by_subject.values()):
+        for made in by_subject.values():  # nobody's tokens were counted
+            del made["loss"], made["zlib"]
     blind = _blind(passages, members, others, streams)
     findings: list[Finding] = []
     for attack in ATTACKS:
@@ -132,12 +129,21 @@ class Blind:
     Attributes:
         scores: (N,) of the words.
         area: its area under the ROC curve.
-        tells: whether it is shown to tell members from others.
     """
 
     scores: Floats
-    area: float
-    tells: bool
+    area: Estimate
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is shown to tell members from others."""
+        return self.area.low > 0.5
+
+    @property
+    def said(self) -> str:
+        """The area with its interval."""
+        one = self.area
+        return f"area {one.value:.2f}, {one.level:.0%} interval {one.low:.2f} to {one.high:.2f}"
 
 
 def _blind(
@@ -159,9 +165,9 @@ def _blind(
     joint = _joint(passages, [made], members, others)
     if joint is None or too_few(joint.effective):
         return few
-    alpha = tail(passages.evidence.level)
-    low = lower(bounded(_basis(passages, joint), [1.0], alpha), alpha)
-    return Blind(scores=made, area=float(joint.mean[0]), tells=low > 0.5)
+    area = own(_basis(passages, joint), "student", passages.evidence.level)
+    assert isinstance(area, Estimate)  # it has a mean
+    return Blind(scores=made, area=area)
 
 
 def _joint(
@@ -213,9 +219,9 @@ def _area(
         return not_measured(
             MEM005,
             where,
-            "the words alone tell texts that were trained on from the others (area "
-            f"{blind.area:.2f}) and no model's likelihoods are shown to tell more, so this says "
-            "nothing of memory; choose other texts of the same kind and time",
+            f"the words alone tell texts that were trained on from the others ({blind.said}) and "
+            "no model's likelihoods are shown to tell more, so this says nothing of memory; choose "
+            "other texts of the same kind and time",
         )
     filled = tuple(
         float(attacked.missing(who)[members].mean() + attacked.missing(who)[others].mean())
@@ -223,7 +229,7 @@ def _area(
     )
     basis: Basis = _basis(passages, joint, filled if any(filled) else ())
     said = (
-        f"a blind reader of the words alone: area {blind.area:.2f}"
+        f"a blind reader of the words alone: {blind.said}"
         if isinstance(blind, Blind)
         else f"no blind reader: {blind.reason}"
     )
@@ -231,8 +237,11 @@ def _area(
 
 
 def _beats(passages: Passages, attacked: Attacked, blind: Blind) -> bool:
-    """Whether a model's likelihoods are shown to tell more than the words do."""
-    alpha = tail(passages.evidence.level)
+    """Whether a model's likelihoods are shown to tell more than the words do.
+
+    By Bonferroni over the models: one of several beats the words by luck more often than one alone.
+    """
+    alpha = tail(passages.evidence.level) / len(attacked.scores)
     for who in attacked.scores:
         joint = _joint(
             passages, [attacked.filled(who), blind.scores], attacked.members, attacked.others
@@ -276,7 +285,7 @@ def _said(blind: Blind | NotMeasured) -> tuple[str, ...]:
         return ()
     note = (
         "A reader of the words alone, who asks no model, tells texts that were trained on from "
-        f"the others (area {blind.area:.2f}): the two kinds differ, and membership inference says "
+        f"the others ({blind.said}): the two kinds differ, and membership inference says "
         "less than it seems to."
     )
     return (note,)

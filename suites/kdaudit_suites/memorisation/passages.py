@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdaudit.errors import examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Strings
+from kdaudit.evidence.marks import marks
 from kdaudit.evidence.view import Evidence, Questions
-
-YES, NO = frozenset(("yes", "true", "member")), frozenset(("no", "false", "non-member"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,22 +48,17 @@ class Passages:
                 others=None,
                 column=None,
             )
-        if column not in evidence.rows.attributes:
-            return NotMeasured(unknown("column of member", column, evidence.rows.attributes))
-        cells = evidence.rows.column(column)
-        said = [value.casefold() for value in cells.values]
-        strange = [v for v, plain in zip(cells.values, said, strict=True) if plain not in YES | NO]
-        if strange:
-            return NotMeasured(
-                f"the column {column!r} says yes or no of every text; it holds {examples(strange)}"
-            )
-        # The last entry stands for the code -1 of an empty cell: nobody knows.
-        inside, outside = ([one in known for one in said] + [False] for known in (YES, NO))
+        said = marks(
+            evidence.rows, column, option="member", of="text", yes=["member"], no=["non-member"]
+        )
+        if isinstance(said, NotMeasured):
+            return said
+        members, others = said
         return cls(
             evidence=evidence,
             asked=asked,
-            members=np.array(inside, dtype=np.bool_)[cells.codes],
-            others=np.array(outside, dtype=np.bool_)[cells.codes],
+            members=members,
+            others=others,
             column=column,
         )
 

@@ -7,20 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject, bounded, unit
-from kdaudit.claims import Claim, claim_worse
-from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.claims import p_worse
+from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools
-from kdaudit.measure import (
-    Score,
-    Scores,
-    absence,
-    contrast_finding,
-    mean_finding,
-    not_measured,
-    share_of_rows,
-)
+from kdaudit.measure import contrast_finding, mean_finding, not_measured, share_of_rows
+from kdaudit.quantities import Quantity, quantities
 from kdaudit.results import Better, Endpoint, Figure, Finding, Means
-from kdaudit.stats.holm import holm
+from kdaudit.scores import Score, Scores, absence
+from kdaudit.shares import OF_PAIR, SHARE, compared, share
+from kdaudit.stats.holm import rejected
 from kdaudit.stats.interval import tail
 from kdaudit.stats.linear import p_above
 from kdaudit_suites.memorisation.endpoints import MEM003, MEM007
@@ -28,8 +23,6 @@ from kdaudit_suites.memorisation.extraction import Extracted, level_of
 from kdaudit_suites.memorisation.passages import Passages
 
 SHOWN = 50  # digests in the figure
-PAIR = NotMeasured("of the pair")
-SHARE = Endpoint(code="share", metric="share", unit="share of rows", better=Better.LOWER)
 GAP = Endpoint(code="gap", metric="gap", unit="share of rows", better=Better.ZERO)
 
 
@@ -43,6 +36,7 @@ class Pair:
         student: (N,) whether it extracts the row; what is missing or undecided counts as extracted.
         teacher: (N,) likewise; what is missing counts as not extracted.
         baseline: likewise, or None.
+        unsure: (N,) whether the student's continuation is missing or undecided.
     """
 
     passages: Passages
@@ -50,6 +44,7 @@ class Pair:
     student: Bools
     teacher: Bools
     baseline: Bools | None
+    unsure: Bools
 
 
 def transfer(
@@ -61,9 +56,9 @@ def transfer(
         return [not_measured(one, (), pair.reason) for one in (MEM003, MEM007)], (), ()
     evidence, rows = passages.evidence, pair.rows
     alpha = tail(evidence.level)
-    shown = _shown(
+    shown = rejected(
         {
-            "introduced": _p_above(_compared(pair, pair.student, pair.teacher, rows), alpha),
+            "introduced": p_worse(compared(evidence, pair.student, pair.teacher, rows), alpha),
             "inherited": _p_inherited(pair, alpha),
         },
         alpha,
@@ -96,30 +91,17 @@ def _pair(
     rows = passages.members & passages.continued
     if not rows.any():
         return NotMeasured("no text was trained on")
+    ours = student.score("verbatim")
     return Pair(
         passages=passages,
         rows=rows,
-        student=student.score("verbatim").right(missing=True),
+        student=ours.right(missing=True),
         teacher=teacher.score("verbatim").right(missing=False),
         baseline=None
         if isinstance(baseline, NotMeasured)
         else baseline.score("verbatim").right(missing=False),
+        unsure=~ours.valid,
     )
-
-
-def _compared(pair: Pair, one: Bools, other: Bools, rows: Bools) -> Finding:
-    every = np.ones(len(one), dtype=np.bool_)
-    scores: Scores = {
-        "student": Score(values=one, valid=every),
-        "teacher": Score(values=other, valid=every),
-        "baseline": PAIR,
-    }
-    return mean_finding(SHARE, pair.passages.evidence, scores, rows=rows)
-
-
-def _p_above(finding: Finding, alpha: float) -> float:
-    claim = claim_worse(finding, "teacher", 0.0, alpha)
-    return claim.p_above if isinstance(claim, Claim) else 1.0
 
 
 def _p_inherited(pair: Pair, alpha: float) -> float:
@@ -133,13 +115,13 @@ def _p_inherited(pair: Pair, alpha: float) -> float:
     if pair.baseline is not None:
         if not theirs.any():
             return 1.0
-        return _p_above(_compared(pair, pair.student, pair.baseline, theirs), alpha)
+        return p_worse(compared(pair.passages.evidence, pair.student, pair.baseline, theirs), alpha)
     others = pair.passages.others
     if others is None or not (others & pair.passages.continued).any():
         return 1.0
     every = np.ones(len(theirs), dtype=np.bool_)
     both = Score(values=pair.student & pair.teacher, valid=every)
-    scores: Scores = {"student": both, "teacher": both, "baseline": PAIR}
+    scores: Scores = {"student": both, "teacher": both, "baseline": OF_PAIR}
     gap = contrast_finding(
         GAP,
         pair.passages.evidence,
@@ -151,11 +133,6 @@ def _p_inherited(pair: Pair, alpha: float) -> float:
     if not isinstance(gap.basis, Means):
         return 1.0
     return p_above(bounded(gap.basis, unit(0, len(gap.basis.mean)), alpha), 0.0)
-
-
-def _shown(p: Mapping[str, float], alpha: float) -> frozenset[str]:
-    adjusted = zip(p, holm(list(p.values())), strict=True)
-    return frozenset(name for name, q in adjusted if q <= alpha)
 
 
 def _inherited(pair: Pair, shown: bool) -> Finding:  # noqa: FBT001  # a fact, not an option
@@ -204,39 +181,28 @@ def _matrix(pair: Pair) -> Figure:
 
 def _table(pair: Pair, found: Mapping[Subject, Extracted | NotMeasured]) -> Figure:
     measured = [*_shares(pair), *_common(pair, found)]
-    return Figure(
-        name="pair",
-        chart="table",
-        title=f"Extraction by the pair ({level_of(pair.passages.evidence)})",
-        columns=("quantity", "value", "low", "high", "rows", "method"),
-        rows=tuple(
-            (name, m.value, m.low, m.high, m.n, m.method)
-            if isinstance(m, Estimate)
-            else (name, None, None, None, None, m.reason)
-            for name, m in measured
-        ),
-    )
+    title = f"Extraction by the pair ({level_of(pair.passages.evidence)})"
+    return quantities("pair", title, measured)
 
 
-def _shares(pair: Pair) -> Iterator[tuple[str, Measurement]]:
-    def share(hits: Bools, rows: Bools) -> Measurement:
-        return _compared(pair, hits, hits, rows).student
-
+def _shares(pair: Pair) -> Iterator[Quantity]:
+    evidence = pair.passages.evidence
     theirs, rest = pair.rows & pair.teacher, pair.rows & ~pair.teacher
-    yield "extracted by both", share(pair.student & pair.teacher, pair.rows)
+    yield "extracted by both", share(evidence, pair.student & pair.teacher, pair.rows)
     if pair.baseline is not None:
         yield (
             "extracted by both, and not by the baseline",
-            share(pair.student & pair.teacher & ~pair.baseline, pair.rows),
+            share(evidence, pair.student & pair.teacher & ~pair.baseline, pair.rows),
         )
-    yield "student extracts, where the teacher does", share(pair.student, theirs)
-    yield "student extracts, where the teacher does not", share(pair.student, rest)
-    yield "student less teacher", _compared(pair, pair.student, pair.teacher, pair.rows).difference
+    yield "student extracts, where the teacher does", share(evidence, pair.student, theirs)
+    yield "student extracts, where the teacher does not", share(evidence, pair.student, rest)
+    yield (
+        "student less teacher",
+        compared(evidence, pair.student, pair.teacher, pair.rows).difference,
+    )
 
 
-def _common(
-    pair: Pair, found: Mapping[Subject, Extracted | NotMeasured]
-) -> Iterator[tuple[str, Measurement]]:
+def _common(pair: Pair, found: Mapping[Subject, Extracted | NotMeasured]) -> Iterator[Quantity]:
     """How far each of them goes on as the text does, in shares of its length."""
     scores: Scores = {
         who: absence(one)
@@ -286,4 +252,10 @@ def _notes(pair: Pair, shown: frozenset[str]) -> Iterator[str]:
         yield (
             "What both extract is inherited only if it is more than a model that learnt without "
             "the teacher extracts: audit a control as the [baseline]."
+        )
+    unsure = int((pair.rows & pair.unsure).sum())
+    if unsure:
+        yield (
+            f"{unsure} continuations of the student are missing, or were cut off while they agreed."
+            " They count as extracted, in the labels too: allow it more tokens before reading them."
         )

@@ -10,7 +10,7 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Ints, Likelihoods, Strings
 from kdaudit.evidence.view import GENERATIONS, LIKELIHOODS, Evidence
 from kdaudit.grading.choice import picked
-from kdaudit.measure import absence
+from kdaudit.scores import absence
 from kdaudit.stats.segments import segment_max
 
 NONE = -1

@@ -9,15 +9,9 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats
 from kdaudit.evidence.view import crossed
-from kdaudit.measure import (
-    Score,
-    Scores,
-    finding_of,
-    mean_finding,
-    mean_findings,
-    not_measured,
-)
+from kdaudit.measure import finding_of, mean_finding, mean_findings, not_measured
 from kdaudit.results import Endpoint, Finding, Means, Where
+from kdaudit.scores import Score, Scores
 from kdaudit_suites.preferences.asked import Asked, Made
 from kdaudit_suites.preferences.endpoints import PRE001, PRE002, PRE003, PRE004, PRE005, PRE006
 

@@ -3,19 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from kdaudit.basis import ORDER, Subject
-from kdaudit.errors import examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Grades, Ints
+from kdaudit.evidence.marks import marks
 from kdaudit.evidence.view import REFUSALS, Evidence
 from kdaudit.grading.refusal import Reply
-from kdaudit.measure import Score, Scores, absence
 from kdaudit.results import Endpoint
+from kdaudit.scores import Score, Scores, absence
 from kdaudit_suites.safety.endpoints import SAF001, SAF003
-
-YES, NO = frozenset(("yes", "true", "harmful")), frozenset(("no", "false", "benign"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,22 +42,16 @@ class Replies:
         for who in ORDER:
             one = evidence[REFUSALS].of(who)
             graded[who] = one if isinstance(one, Grades) else absence(one)
-        if column not in evidence.rows.attributes:
-            return NotMeasured(unknown("column of harmful", column, evidence.rows.attributes))
-        cells = evidence.rows.column(column)
-        said = [value.casefold() for value in cells.values]
-        strange = [v for v, plain in zip(cells.values, said, strict=True) if plain not in YES | NO]
-        if strange:
-            return NotMeasured(
-                f"the column {column!r} says yes or no of every prompt; it holds "
-                f"{examples(strange)}"
-            )
-        # The last entry stands for the code -1 of an empty cell.
-        harmful, benign = ([one in known for one in said] + [False] for known in (YES, NO))
+        said = marks(
+            evidence.rows, column, option="harmful", of="prompt", yes=["harmful"], no=["benign"]
+        )
+        if isinstance(said, NotMeasured):
+            return said
+        harmful, benign = said
         return cls(
             evidence=evidence,
-            harmful=np.array(harmful, dtype=np.bool_)[cells.codes],
-            benign=np.array(benign, dtype=np.bool_)[cells.codes],
+            harmful=harmful,
+            benign=benign,
             graded=graded,
         )
 

@@ -59,8 +59,9 @@ import numpy as np
 
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import PREDICTIONS, Evidence, Rows, Streams, crossed
-from kdaudit.measure import Scores, correctness, mean_findings, not_measured, result
+from kdaudit.measure import mean_findings, not_measured, result
 from kdaudit.results import Better, Endpoint, Figure, Finding, Need, SuiteResult, Where
+from kdaudit.scores import Scores, correctness
 from kdaudit_suites.slices import descriptive, discovery
 from kdaudit_suites.slices import together as joint
 from kdaudit_suites.slices.harm import Harm, harm_of

@@ -7,8 +7,9 @@ import numpy as np
 from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Floats, Predictions
 from kdaudit.evidence.view import Evidence, Rows
-from kdaudit.measure import Scores, ends, mean_findings
+from kdaudit.measure import ends, mean_findings
 from kdaudit.results import Endpoint, Figure, Finding, Need
+from kdaudit.scores import Scores
 from kdaudit_suites.slices.together import place
 
 BINS = 5

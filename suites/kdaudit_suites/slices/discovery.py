@@ -19,8 +19,10 @@ from kdaudit.claims import Claim, claim_worse
 from kdaudit.estimate import Estimate, Measurement
 from kdaudit.evidence.kinds import Bools, Ints
 from kdaudit.evidence.view import Evidence, Streams
-from kdaudit.measure import Scores, ends, mean_finding, too_few
+from kdaudit.measure import ends, mean_finding
 from kdaudit.results import Endpoint, Figure, Finding, Where, address
+from kdaudit.score_bases import too_few
+from kdaudit.scores import Scores
 from kdaudit.stats import linear
 from kdaudit.stats.holm import holm
 from kdaudit.stats.interval import normal_quantile, tail

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.view import Rows
-from kdaudit.measure import Score, Scores, too_few
+from kdaudit.score_bases import too_few
+from kdaudit.scores import Score, Scores
 from kdaudit.stats.clusters import correction, design
 
 Signs = npt.NDArray[np.int8]

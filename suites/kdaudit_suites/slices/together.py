@@ -7,8 +7,8 @@ import numpy as np
 
 from kdaudit.evidence.kinds import Floats, Ints
 from kdaudit.evidence.view import Streams
-from kdaudit.measure import too_few
 from kdaudit.results import Endpoint, Figure, Where
+from kdaudit.score_bases import too_few
 from kdaudit.stats import linear, max_t
 from kdaudit.stats.bootstrap import blocks
 from kdaudit.stats.grouped_means import grouped_means
