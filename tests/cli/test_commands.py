@@ -29,7 +29,7 @@ def test_a_suites_manual_is_its_docstring(kdaudit: Run) -> None:
 
     said = kdaudit("suites", "show", "calibration")
     assert said.code == 0
-    assert said.out.strip() == (calibration.__doc__ or "").strip()
+    assert said.out.strip() == (calibration.__doc__ or "").replace("``", "`").strip()
     unknown = kdaudit("suites", "show", "calibraton")
     assert unknown.code == 2
     assert "Did you mean 'calibration'" in unknown.err
