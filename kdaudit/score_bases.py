@@ -193,17 +193,42 @@ def means_basis(joint: JointMeans | None, present: list[Score], rows: Rows) -> M
         return NotMeasured(_too_few(joint, what))
     if joint.df < 1:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
+    span = max(score.high - score.low for score in present)
+    return joint_basis(joint, span=span, unequal=unequal, clustered=rows.cluster is not None)
+
+
+def joint_basis(
+    joint: JointMeans,
+    *,
+    span: float,
+    unequal: bool,
+    clustered: bool,
+    filled: tuple[float, ...] = (),
+    bounds: tuple[float, float] | None = None,
+) -> Means:
+    """Joint means as a basis.
+
+    Args:
+        joint: of every subject that is there.
+        span: how far one unit's answer can move its score.
+        unequal: whether units may weigh differently, by weights or by the size of clusters.
+        clustered: whether they are declared clusters.
+        filled: how far scores that were put in may have moved each mean.
+        bounds: least and greatest possible value of each mean.
+    """
     return Means(
         mean=tuple(float(x) for x in joint.mean),
         covariance=tuple(tuple(float(x) for x in row) for row in joint.covariance),
         df=float(joint.df),
         n=joint.n,
         clusters=joint.clusters,
-        span=max(score.high - score.low for score in present),
-        unknown=(0.0,) * len(present),
+        span=span,
+        unknown=(0.0,) * len(joint.mean),
+        filled=filled,
         effective=joint.effective if unequal else None,
         largest=joint.largest if unequal else None,
-        clustered=rows.cluster is not None,
+        clustered=clustered,
+        bounds=bounds,
     )
 
 

@@ -19,7 +19,7 @@ from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Columns, Outputs
 from kdaudit.models.code import resolve, said
 from kdaudit.models.inputs import select
-from kdaudit.models.pretrained import Pretrained, require, versions
+from kdaudit.models.pretrained import Pretrained, refuse_options, require, versions
 from kdaudit.models.torch import Encoder
 from kdaudit.models.transformer import ATTENTION, ENCODE, state, texts
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 ADAPTER = "hf 1"  # raised when the same files would answer differently
-DTYPES = ("float32", "bfloat16")
 LIMIT = 512  # tokens, where neither user nor tokenizer nor architecture says less
 
 
@@ -75,11 +74,7 @@ class HfModel:
             ModelError: naming the folder or option, its value and the next step.
         """
         require("transformers", "hf", "the adapter hf")
-        if dtype not in DTYPES:
-            raise ModelError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
-        for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ModelError(f"{name} must be a whole number from 1 on, not {value!r}")
+        refuse_options(dtype, batch_size=batch_size, max_length=max_length)
         folder = Pretrained.find(source, base)
         kind = folder.said.get("problem_type") or "single_label_classification"
         if kind != "single_label_classification":

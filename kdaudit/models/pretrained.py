@@ -18,6 +18,7 @@ from kdaudit.governance.digest import file_digest
 from kdaudit.models.code import said
 from kdaudit.models.torch import PICKLES
 
+DTYPES = ("float32", "bfloat16")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 # Whatever else may lie in such a folder (reports, other frameworks' weights) changes no answer.
 READ = {".json", ".txt", ".model", ".safetensors", ".jinja", ".tiktoken"}
@@ -178,6 +179,23 @@ def require(library: str, extra: str, what: str) -> None:
         raise ConfigError(
             f"{what} needs {library}, which is not installed: `pip install 'kdaudit[{extra}]'`"
         )
+
+
+def refuse_options(dtype: str, **counts: int | None) -> None:
+    """Refuse what no adapter of Transformers takes.
+
+    Args:
+        dtype: of weights and activations.
+        counts: numbers from 1 on by the option's name; None where it is left out.
+
+    Raises:
+        ModelError: naming the option and its value.
+    """
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
+    for name, value in counts.items():
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ModelError(f"{name} must be a whole number from 1 on, not {value!r}")
 
 
 @contextmanager

@@ -30,6 +30,8 @@ from kdaudit.models.folder import ModelFolder
 from kdaudit.models.torch import TorchModel
 from kdaudit.searching import SLACK, search_recipe
 
+from .killing import killed
+
 CONTRACT = """
 [[contract]]
 check = "ACC001"
@@ -103,25 +105,7 @@ def test_random_points_come_from_seed_and_draw_alone(ready: Path, store: Store) 
     assert other.trials[0].point["train.learning_rate"] not in points
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from kdaudit.distill.search.search import search
-from kdaudit.evidence.store import Store
-
-left = int(sys.argv[1])
-
-def progress(stage, total, /):
-    def advance(done, /, text=""):
-        global left
-        if stage.startswith("main"):
-            left -= done
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    return advance
-
-search(Path("student.toml"), store=Store(Path(".kdaudit")), progress=progress)
-"""
+KILLED = killed("kdaudit.distill.search.search", "search")
 
 
 def test_a_search_that_was_killed_repeats_no_finished_trial(ready: Path, store: Store) -> None:

@@ -14,6 +14,8 @@ from kdaudit.distill.distill import distill
 from kdaudit.evidence.store import Store
 from tests.models import tiny_bert
 
+from .killing import killed
+
 AUDIT = """
 [audit]
 name = "small"
@@ -62,25 +64,7 @@ INSIDE = """
 layers = { "model.bert.encoder.layer.1" = "model.bert.encoder.layer.3" }
 padding = 0
 """
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from kdaudit.distill.distill import distill
-from kdaudit.evidence.store import Store
-
-left = int(sys.argv[1])
-
-def progress(stage, total, /):
-    def advance(done, /, text=""):
-        global left
-        if stage.startswith("main"):
-            left -= done
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    return advance
-
-distill(Path("student.toml"), store=Store(Path(".kdaudit")), progress=progress)
-"""
+KILLED = killed("kdaudit.distill.distill", "distill")
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.adapter import Decoding, Piece, Prompt, ScoredText, UnfitPromptError, Written
 from kdaudit.models.causal.encode import PromptEncoder
-from kdaudit.models.pretrained import Pretrained, require, versions
+from kdaudit.models.pretrained import Pretrained, refuse_options, require, versions
 
 ADAPTER = "hf causal 1"  # raised when the same files would answer differently
-DTYPES = ("float32", "bfloat16")
 BATCH = 8
 GGUF = ".gguf"
 
@@ -79,15 +78,11 @@ class CausalModel:
             ModelError: naming the folder or option, its value and the next step.
         """
         require("transformers", "hf", "the adapter hf")
-        if dtype not in DTYPES:
-            raise ModelError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
+        refuse_options(dtype, batch_size=batch_size, max_length=max_length)
         if quantize not in (None, "int8"):
             raise ModelError(f'quantize is "int8", not {quantize!r}; leave it out for none')
         if chat not in (None, True, False):
             raise ModelError(f"chat is true or false, not {chat!r}")
-        for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ModelError(f"{name} must be a whole number from 1 on, not {value!r}")
         file = base / source
         return cls(
             source=file if is_gguf(source, base) else Pretrained.find(source, base),

@@ -9,7 +9,7 @@ from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.kinds import Floats
 from kdaudit.measure import finding_of
 from kdaudit.results import Endpoint, Finding, Fixed, Means
-from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.score_bases import FEWEST_CLUSTERS, joint_basis, too_few
 from kdaudit.scores import Score
 from kdaudit.stats.means import joint_means
 from kdaudit_suites.latency.served import Served
@@ -88,16 +88,11 @@ def _basis(served: Served, filled: list[Filled]) -> Means | NotMeasured:
             f"{count} {units}; at least {FEWEST_CLUSTERS} are needed for an interval"
         )
     moved = tuple(far for _, far in filled)
-    return Means(
-        mean=tuple(float(x) for x in joint.mean),
-        covariance=tuple(tuple(float(x) for x in row) for row in joint.covariance),
-        df=float(joint.df),
-        n=joint.n,
-        clusters=joint.clusters,
+    grouped = clusters is not None
+    return joint_basis(
+        joint,
         span=0.0,
-        unknown=(0.0,) * len(filled),
+        unequal=grouped,
+        clustered=grouped,
         filled=moved if any(moved) else (),
-        effective=None if clusters is None else joint.effective,
-        largest=None if clusters is None else joint.largest,
-        clustered=clusters is not None,
     )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from kdaudit.evidence.kinds import Floats, Timings
 from kdaudit.evidence.noise import unsteady
 from kdaudit.evidence.view import Streams
 from kdaudit.measure import not_measured
-from kdaudit.results import Basis, Figure, Finding, Fixed, Means, Where, address
+from kdaudit.results import Basis, Figure, Finding, Fixed, Where, address
+from kdaudit.score_bases import joint_basis
 from kdaudit.stats.means import joint_means
 from kdaudit.stats.order_statistics import percentile, percentile_interval
 from kdaudit.stats.percentile_difference import InBlocks, percentile_difference
@@ -43,16 +45,8 @@ def speed_up(timings: Timings, level: float) -> Finding:
     joint = joint_means([ratio], clusters=timings.block)
     if joint is None:
         return not_measured(LAT001, (), "one block of requests; a spread needs two at least")
-    basis = Means(
-        mean=(float(joint.mean[0]),),
-        covariance=((float(joint.covariance[0, 0]),),),
-        df=joint.df,
-        n=joint.n,
-        clusters=joint.clusters,
-        span=0.0,
-        unknown=(0.0,),
-        scale="log",
-    )
+    plain = joint_basis(joint, span=0.0, unequal=False, clustered=False)
+    basis = replace(plain, scale="log")
     return LAT001.finding(
         student=own(basis, "student", level),
         teacher=OF_PAIR,

@@ -11,7 +11,7 @@ from kdaudit.evidence.kinds import Bools, Floats, Likelihoods
 from kdaudit.evidence.view import LIKELIHOODS, Streams
 from kdaudit.measure import finding_of, mean_finding, not_measured
 from kdaudit.results import Basis, Finding, Means
-from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
+from kdaudit.score_bases import FEWEST_CLUSTERS, joint_basis, too_few
 from kdaudit.scores import Score, absence
 from kdaudit.stats.delong import joint_auroc
 from kdaudit.stats.interval import tail
@@ -180,19 +180,8 @@ def _joint(
 
 def _basis(passages: Passages, joint: JointMeans, filled: tuple[float, ...] = ()) -> Means:
     clustered = passages.evidence.rows.cluster is not None
-    return Means(
-        mean=tuple(float(x) for x in joint.mean),
-        covariance=tuple(tuple(float(x) for x in row) for row in joint.covariance),
-        df=float(joint.df),
-        n=joint.n,
-        clusters=joint.clusters,
-        span=1.0,
-        unknown=(0.0,) * len(joint.mean),
-        filled=filled,
-        effective=joint.effective if clustered else None,
-        largest=joint.largest if clustered else None,
-        clustered=clustered,
-        bounds=(0.0, 1.0),
+    return joint_basis(
+        joint, span=1.0, unequal=clustered, clustered=clustered, filled=filled, bounds=(0.0, 1.0)
     )
 
 

@@ -1,6 +1,5 @@
 """Log-probabilities of given texts, where a server's /completions echoes with them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,7 @@ from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Prompt, ScoredText, Scorer
 from kdaudit.models.endpoint.adapter import Endpoint
 from kdaudit.models.endpoint.answers import scored
-from tests.models.llm_server import Server, serving, status, with_logprobs
-
-
-@pytest.fixture(autouse=True)
-def hardly_any_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdaudit.models.endpoint.adapter.BACKOFF", 0.002)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as running:
-        yield running
+from tests.models.llm_server import Server, status, with_logprobs
 
 
 def score(server: Server, *pairs: tuple[str, str], system: str | None = None) -> list[ScoredText]:

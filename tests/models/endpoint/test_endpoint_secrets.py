@@ -5,7 +5,6 @@ import shutil
 import ssl
 import subprocess
 import traceback
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,7 @@ SECRET = "sk-very-secret-0123456789"  # noqa: S105  # of no server
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdaudit.models.endpoint.adapter.BACKOFF", 0.002)
     monkeypatch.setenv("MY_KEY", f"{SECRET}\n")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as running:
-        yield running
 
 
 def opened(url: str, **options: Any) -> Endpoint:

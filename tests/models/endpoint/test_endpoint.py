@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,6 @@ def test_what_no_file_can_hold_is_no_part_of_an_answer() -> None:
     assert one.text == "half a letter \ufffd"
     assert one.model == "large \ufffd, fp"
     assert (one.prompt_tokens, one.tokens) == (5, None)
-
-
-@pytest.fixture(autouse=True)
-def hardly_any_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdaudit.models.endpoint.adapter.BACKOFF", 0.002)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as running:
-        yield running
 
 
 def opened(server: Server, **options: Any) -> Endpoint:
