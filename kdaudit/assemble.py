@@ -26,10 +26,10 @@ from kdaudit.evidence.view import (
     Scale,
     Trio,
 )
+from kdaudit.language.written import questions
 from kdaudit.plan import Plan
 from kdaudit.results import Need
 from kdaudit.subjects import label_codes
-from kdaudit.written import questions
 
 TIMINGS = Need(kind="timings")
 VALIDATION = Need(kind="predictions", split="validation")

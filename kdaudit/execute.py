@@ -15,8 +15,8 @@ from kdaudit.errors import DataError, ExitCode, KdauditError
 from kdaudit.evidence.store import Store, write_atomically
 from kdaudit.governance import environment
 from kdaudit.import_ahead import import_ahead
+from kdaudit.language.lm_eval_runs import with_runs
 from kdaudit.lineage import Lineage
-from kdaudit.lm_eval_runs import with_runs
 from kdaudit.lock.promise import held_to
 from kdaudit.pipeline import Audited, audit_file
 from kdaudit.plan import make_plan

@@ -24,7 +24,16 @@ from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS, SCORES, SERVING, Evidence, Kind, Streams, Trio
 from kdaudit.further_evidence import further, wanted
 from kdaudit.governance.environment import versions
-from kdaudit.language import asking
+from kdaudit.language.asking import asking
+from kdaudit.language.protected import protected
+from kdaudit.language.written import (
+    evidence_of,
+    likelihoods,
+    likelihoods_of,
+    questions,
+    with_judge,
+    written,
+)
 from kdaudit.models.adapter import Recorded, Runnable, Weighable, Writer
 from kdaudit.models.benchmark_run import BenchmarkRun
 from kdaudit.models.generations import GenerationsFile
@@ -34,7 +43,6 @@ from kdaudit.models.predictions import PredictionsFile
 from kdaudit.only import teacher_alone
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
-from kdaudit.protected import protected
 from kdaudit.results import (
     CardText,
     DataSummary,
@@ -48,14 +56,6 @@ from kdaudit.results import (
 from kdaudit.results_file import canonical
 from kdaudit.serving import Service, prices, service
 from kdaudit.subjects import Asked, agree, ask, identity, scored
-from kdaudit.written import (
-    evidence_of,
-    likelihoods,
-    likelihoods_of,
-    questions,
-    with_judge,
-    written,
-)
 
 UNTIMED = "language models are timed where [serving] asks for it, or read from files of `timings`"
 WORKERS = 2  # files read, and suites measured, at a time

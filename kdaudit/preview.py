@@ -19,7 +19,8 @@ from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.execute import Request, pairs_of, recipes, with_folders
 from kdaudit.further_evidence import wanted
 from kdaudit.governance.digest import file_digest
-from kdaudit.language import asking
+from kdaudit.language.asking import asking
+from kdaudit.language.requests import Requests, as_line, requests
 from kdaudit.lock.promise import held_to
 from kdaudit.models.adapter import Adapter, Runnable, Writer
 from kdaudit.models.open import open_model
@@ -27,7 +28,6 @@ from kdaudit.plan import Plan, make_plan
 from kdaudit.policies import policy_of
 from kdaudit.power.planning import ASSUMED, Shown, before
 from kdaudit.power.table import as_text as power_text
-from kdaudit.requests import Requests, as_line, requests
 from kdaudit.results import Need
 from kdaudit.subjects import question
 

@@ -24,7 +24,7 @@ from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.governance.digest import json_digest
-from kdaudit.language import asking, tell
+from kdaudit.language.asking import asking, tell
 from kdaudit.models.adapter import Adapter, Runnable, Writer
 from kdaudit.models.folder import read_lineage
 from kdaudit.models.open import Opened

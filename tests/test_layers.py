@@ -239,7 +239,6 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.lineage",
         "kdaudit.models",
         "kdaudit.progress",
-        "kdaudit.requests",
         "kdaudit.results",
         "kdaudit.stats",
     },

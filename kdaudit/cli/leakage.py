@@ -24,8 +24,8 @@ def leakage(
     as_json: AsJson = False,
 ) -> None:
     """Say which documents of a task share a run of words with text that was trained on."""
-    from kdaudit.leakage import as_json as listed
-    from kdaudit.leakage import as_text, leakage_of
+    from kdaudit.language.leakage import as_json as listed
+    from kdaudit.language.leakage import as_text, leakage_of
 
     named = tuple(name for name in columns.split(",") if name)
     found = leakage_of(text, task, columns=named, words=words)

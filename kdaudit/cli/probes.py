@@ -14,7 +14,7 @@ def probes(
     seed: Annotated[int, typer.Option(help="Of the made-up names.")] = 0,
 ) -> None:
     """Write questions without a true answer; never over an existing file."""
-    from kdaudit.probes import write_probes
+    from kdaudit.language.probes import write_probes
 
     write_probes(path, count, seed)
     say(

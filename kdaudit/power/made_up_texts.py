@@ -10,9 +10,9 @@ from kdaudit.data.frame import Frame
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Likelihoods, Strings
 from kdaudit.evidence.view import Trio
+from kdaudit.language.written import evidence_of, likelihoods_of, questions
 from kdaudit.results import Need
 from kdaudit.stats.random import stream
-from kdaudit.written import evidence_of, likelihoods_of, questions
 
 DECLINED, CLAIMED = "I don't know.", "It is quite another thing."
 LIKELY, UNLIKELY, UNSURE = -1.0, -3.0, 0.1  # log-probabilities of choices, and their spread

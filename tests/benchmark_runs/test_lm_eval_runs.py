@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from kdaudit import lm_eval_runs
 from kdaudit.data.audit_file import AuditFile, parse
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.evidence.store import Store
-from kdaudit.lm_eval_runs import HERE, KIND, with_runs
+from kdaudit.language import lm_eval_runs
+from kdaudit.language.lm_eval_runs import HERE, KIND, with_runs
 from kdaudit.models.benchmark_run import LmEvalRun
 from kdaudit.models.pretrained import Pretrained
 from tests.benchmark_runs.runs import Task, lm_eval_run

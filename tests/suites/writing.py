@@ -9,7 +9,7 @@ from kdaudit.data.audit_file import GradingTable
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Strings
 from kdaudit.evidence.view import Category, Evidence, Questions, Rows
-from kdaudit.written import evidence_of
+from kdaudit.language.written import evidence_of
 
 ABSENT = NotMeasured("the subject is absent")
 

@@ -23,10 +23,10 @@ from kdaudit.evidence.record import Question, Recording, record, stored
 from kdaudit.evidence.record_truncated import Ask, Kept, record_truncated
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.truncated import TopK, Truncated, truncate
-from kdaudit.language import Asking, asking, tell
+from kdaudit.language.asking import Asking, asking, tell
+from kdaudit.language.requests import Requests, requests
 from kdaudit.models.adapter import Adapter, Answers, Columns, Runnable, Writer
 from kdaudit.progress import Advance
-from kdaudit.requests import Requests, requests
 from kdaudit.results import Need
 
 AS_IT_IS = TargetsTable()

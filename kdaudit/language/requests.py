@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kdaudit.evidence.record_texts import pending, scores_key, texts_key
 from kdaudit.evidence.store import Store
-from kdaudit.language import Asking
+from kdaudit.language.asking import Asking
 from kdaudit.models.adapter import CountsTokens, Priced, Prompt, Scorer, Writer
 
 LETTERS = 4  # of an English text, to a token

@@ -15,7 +15,7 @@ from kdaudit.data.audit_file import DataTable
 from kdaudit.data.dataset import from_table
 from kdaudit.data.readers import read
 from kdaudit.errors import ConfigError
-from kdaudit.probes import FICTIONAL, IMPOSSIBLE, probes
+from kdaudit.language.probes import FICTIONAL, IMPOSSIBLE, probes
 
 
 def test_every_question_is_distinct_and_has_no_answer() -> None:
@@ -40,7 +40,7 @@ def test_a_count_out_of_range_is_refused(count: int) -> None:
         list(probes(count, seed=1))
 
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "hallucination.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "hallucination.md"
 
 
 def block(mark: str) -> str:

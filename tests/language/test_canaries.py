@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kdaudit.canaries import canaries
 from kdaudit.data.audit_file import DataTable
 from kdaudit.data.dataset import from_table
 from kdaudit.data.readers import read
 from kdaudit.distill.language.texts import read as read_texts
 from kdaudit.errors import ConfigError
+from kdaudit.language.canaries import canaries
 
 
 def test_half_are_planted_and_every_secret_is_one_of_its_choices() -> None:

@@ -14,7 +14,7 @@ from kdaudit.evidence.kinds import Generations, Grades, Ints, Likelihoods, Strin
 from kdaudit.evidence.view import GENERATIONS, GRADES, LIKELIHOODS, Questions, Trio
 from kdaudit.grading.grade import UNGRADED, Grader
 from kdaudit.grading.judged import read_letter, related
-from kdaudit.refusals import refusals_of
+from kdaudit.language.refusals import refusals_of
 from kdaudit.registry import GROUPS, load
 from kdaudit.results import Need
 from kdaudit.results import Subject as Identity

@@ -14,11 +14,11 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Generations, Likelihoods
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import GENERATIONS, LIKELIHOODS, Evidence, Rows, Trio
-from kdaudit.language import Asking, Told, tell
+from kdaudit.language.asking import Asking, Told, tell
+from kdaudit.language.written import questions
 from kdaudit.models.adapter import Decoding, Writer
 from kdaudit.progress import Progress, silent
 from kdaudit.subjects import Asked
-from kdaudit.written import questions
 
 LETTERS_PER_TOKEN = 2  # fewer than any usual tokenizer needs, so that no continuation is cut off
 

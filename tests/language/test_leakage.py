@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdaudit.leakage import leakage, normalised
+from kdaudit.language.leakage import leakage, normalised
 from kdaudit.stats.proportions import clopper_pearson
 
 RUN = "one two three four five six seven eight nine ten eleven twelve thirteen"

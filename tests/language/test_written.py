@@ -172,7 +172,7 @@ def test_a_strangers_grader_is_named_by_its_entry_point(
     assert "unknown grader 'never-right'" in unknown.err
     asked = registry.load
     monkeypatch.setattr(
-        "kdaudit.written.load",
+        "kdaudit.language.written.load",
         lambda group, name: NeverRight if name == "never-right" else asked(group, name),
     )
     kdaudit("run", tmp_path / "audit.toml")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kdaudit.errors import ConfigError
-from kdaudit.probes import made_up_name
+from kdaudit.language.probes import made_up_name
 from kdaudit.stats.random import stream
 
 DIGITS = 6  # a million secrets, so that none is written by chance

@@ -1,0 +1,1 @@
+"""Language models as subjects: what they are asked, what they write, and how that is graded."""
