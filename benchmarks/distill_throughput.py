@@ -3,11 +3,12 @@
 One thread, random numbers in the shape of MNIST, response distillation at T = 3 (soft 0.7, hard
 0.3), Adam, gradients clipped. The plain loop does the same by hand: the same batches in the same
 order, loss parts summed and read once an epoch, validation after every epoch, the best weights
-copied, and model and optimiser saved. All are run in turn, forwards and backwards; what is printed
-is the median of the ratios of neighbours, which noise of the machine hits alike.
+copied, and model and optimiser saved. All loops of a size train at once, twenty steps each in turn,
+and each is timed while it is its turn: a machine that is slower for a second is so for all of them.
+What is printed is the ratio of the times, the median over several runs.
 
-    python benchmarks/distill_throughput.py            about ten minutes on one idle core
-    python benchmarks/distill_throughput.py --quick    about two; the small model alone
+    python benchmarks/distill_throughput.py            about twenty minutes on one idle core
+    python benchmarks/distill_throughput.py --quick    about four; the small model alone
 
 torchdistill is measured where it is installed. TRL's GKD trainer is not in this table: it trains
 causal language models only. The last line is `overhead_percent N`, of the small model at batch 256:
@@ -20,8 +21,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +43,6 @@ from kdaudit.distill.training.participant import Participant
 from kdaudit.distill.training.sources import Batch, Stored
 from kdaudit.distill.training.train import train
 from kdaudit.models.code import Code
-from kdaudit.progress import silent
 from kdaudit.stats.random import stream
 
 PIXELS, CLASSES, T, SOFT, HARD, CLIP, RATE = 784, 10, 3.0, 0.7, 0.3, 1.0, 1e-3
@@ -49,7 +50,11 @@ TRAIN, VALIDATION = 60_000, 5_000
 SIZES: dict[str, tuple[int, ...]] = {"784-128-10": (128,), "784-512-256-10": (512, 256)}
 TEACHING = (1200, 1200)  # as in Hinton et al. 2015
 SMALL, BATCH = "784-128-10", 256
+TURN = 20  # steps
 CODE = Code(name="benchmark:net", function=lambda: None, digest="", source=None)
+
+
+Step = Callable[[], None]  # told of every step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +101,8 @@ def setup(size: str, batch_size: int, epochs: int) -> Setup:
     )
 
 
-def ours(given: Setup, folder: Path, *, live: bool = False) -> float:
-    """Seconds of the trainer; ``live`` asks the teacher at every step."""
+def ours(given: Setup, folder: Path, step: Step, *, live: bool = False) -> None:
+    """The trainer; ``live`` asks the teacher at every step."""
     module = deepcopy(given.student)
     student = Participant(
         name=STUDENT,
@@ -115,9 +120,13 @@ def ours(given: Setup, folder: Path, *, live: bool = False) -> float:
         if live
         else Soft(name="soft", weight=SOFT, divergence=divergence)
     )
+
+    def advance(steps: int, /, text: str = "") -> None:  # noqa: ARG001  # as it is told
+        if steps:
+            step()
+
     path = folder / "ours.safetensors"
     path.unlink(missing_ok=True)
-    clock = time.perf_counter()
     train(
         [student, teacher] if live else [student],
         [soft, Hard(name="hard", weight=HARD)],
@@ -128,21 +137,19 @@ def ours(given: Setup, folder: Path, *, live: bool = False) -> float:
         seed=0,
         name="ours",
         checkpoint=Checkpoint(path),
-        advance=silent("", 0),
+        advance=advance,
         pace=Pace(clip=CLIP),
     )
-    return time.perf_counter() - clock
 
 
-def plain(given: Setup, folder: Path, *, live: bool = False) -> float:
-    """Seconds of a loop as one writes it by hand; ``live`` asks the teacher at every step."""
+def plain(given: Setup, folder: Path, step: Step, *, live: bool = False) -> None:
+    """A loop as one writes it by hand; ``live`` asks the teacher at every step."""
     module, rows = deepcopy(given.student), given.rows
     optimiser = torch.optim.Adam(module.parameters(), lr=RATE)
     assert rows.labels is not None
     assert rows.targets is not None
     best = math.inf
     log = []
-    clock = time.perf_counter()
     for epoch in range(1, given.epochs + 1):
         module.train()
         sums = torch.zeros(2)
@@ -160,6 +167,7 @@ def plain(given: Setup, folder: Path, *, live: bool = False) -> float:
             nn.utils.clip_grad_norm_(module.parameters(), CLIP)
             optimiser.step()
             sums += torch.stack([soft, hard]).detach() * len(index)
+            step()
         module.eval()
         value, right = validated(module, given.validation)
         log.append([*(sums / len(rows)).tolist(), value, right])
@@ -169,7 +177,6 @@ def plain(given: Setup, folder: Path, *, live: bool = False) -> float:
             {"best": kept, "now": module.state_dict(), "optimiser": optimiser.state_dict()},
             folder / "plain.pt",
         )
-    return time.perf_counter() - clock
 
 
 def losses(answers: Tensor, targets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,8 +196,8 @@ def validated(module: nn.Module, rows: Batch) -> tuple[float, float]:
     return loss, float((answers.argmax(dim=1) == rows.labels).double().mean())
 
 
-def torchdistill(given: Setup, folder: Path) -> float:
-    """Seconds of torchdistill's box, whose teacher answers at every step."""
+def torchdistill(given: Setup, folder: Path, step: Step) -> None:
+    """The box of torchdistill, whose teacher answers at every step."""
     del folder
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -236,14 +243,13 @@ def torchdistill(given: Setup, folder: Path) -> float:
     )
     rows = TensorDataset(given.rows.inputs, given.rows.labels)
     loader = DataLoader(rows, batch_size=given.batch_size, shuffle=True)
-    clock = time.perf_counter()
     for epoch in range(given.epochs):
         box.pre_epoch_process(epoch=epoch)
         for inputs, labels in loader:
             box.pre_forward_process()
             loss = box.forward_process(inputs, labels, None)
             box.post_forward_process(loss=loss)
-    return time.perf_counter() - clock
+            step()
 
 
 def importable(name: str) -> str:
@@ -255,7 +261,7 @@ def importable(name: str) -> str:
     return ""
 
 
-Loop = Callable[[Setup, Path], float]
+Loop = Callable[[Setup, Path, Step], None]
 LOOPS: dict[str, Loop] = {
     "ours": ours,
     "ours, teacher live": partial(ours, live=True),
@@ -265,16 +271,67 @@ LOOPS: dict[str, Loop] = {
 }
 
 
+class Turn:
+    """One of several loops, each in a thread of its own, of which one works at a time.
+
+    Attributes:
+        seconds: while it was its turn.
+    """
+
+    def __init__(self, loop: Callable[[Step], None]) -> None:
+        self.loop = loop
+        self.seconds = 0.0
+        self.steps = 0
+        self.baton = threading.Semaphore(0)
+        self.next = self
+        self.before = self
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.baton.acquire()
+        torch.set_num_threads(1)  # each thread has a number of its own
+        self.began = time.perf_counter()
+        self.loop(self.step)
+        self.seconds += time.perf_counter() - self.began
+        self.before.next, self.next.before = self.next, self.before
+        self.next.baton.release()
+
+    def step(self) -> None:
+        """A step is done."""
+        self.steps += 1
+        if self.steps % TURN == 0:
+            self.seconds += time.perf_counter() - self.began
+            self.next.baton.release()
+            self.baton.acquire()
+            self.began = time.perf_counter()
+
+
+def in_turn(loops: Iterable[Callable[[Step], None]]) -> list[float]:
+    """Seconds of each loop."""
+    turns = [Turn(loop) for loop in loops]
+    for before, after in pairwise([turns[-1], *turns]):
+        before.next, after.before = after, before
+    for turn in turns:
+        turn.thread.start()
+    turns[0].baton.release()
+    for turn in turns:
+        turn.thread.join()
+    return [turn.seconds for turn in turns]
+
+
 def ratios(given: Setup, loops: Sequence[str], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each loop over those of the first, turn by turn, forwards and backwards."""
-    found: dict[str, list[float]] = {name: [] for name in loops}
+    """Seconds of each loop over those of the first, run by run; those of the first themselves."""
+    found: dict[str, list[float]] = {name: [] for name in (*loops, "seconds")}
     with tempfile.TemporaryDirectory() as place:
-        for repeat in range(-1, repeats):  # the first turn warms up
-            turn = loops if repeat % 2 else loops[::-1]
-            seconds = {name: LOOPS[name](given, Path(place)) for name in turn}
-            for name in loops if repeat >= 0 else ():
-                found[name].append(seconds[name] / seconds[loops[0]])
-            found.setdefault("seconds", []).append(seconds[loops[0]])
+        folders = {name: Path(place, name) for name in loops}
+        for folder in folders.values():
+            folder.mkdir()
+        for repeat in range(-1, repeats):  # the first run warms up
+            runs = [partial(LOOPS[name], given, folders[name]) for name in loops]
+            seconds = in_turn(runs)
+            for name, each in zip(loops, seconds, strict=True) if repeat >= 0 else ():
+                found[name].append(each / seconds[0])
+            found["seconds"].append(seconds[0])
     return found
 
 
@@ -293,7 +350,7 @@ def memory(loop: str, size: str, batch_size: int) -> float:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = _kib("VmHWM")
     with tempfile.TemporaryDirectory() as place:
-        LOOPS[loop](given, Path(place))
+        LOOPS[loop](given, Path(place), lambda: None)
     return (_kib("VmHWM") - before) / 1024
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,40 @@ def test_a_low_temperature_is_the_likeliest_text(made: Path) -> None:
     cold = Decoding(max_tokens=12, temperature=1e-4, seed=1)
     greedy = Decoding(max_tokens=12)
     assert dict(opened(made).write(PROMPTS, cold)) == dict(opened(made).write(PROMPTS, greedy))
+
+
+EXAMPLES = "Q: one?\nA: 1\n\nQ: two?\nA: 2\n\nQ: "
+
+
+def test_what_all_prompts_begin_with_is_read_once(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [Prompt(text=EXAMPLES + text) for text in (*TEXTS, "one of these")]
+    alone = {i: dict(opened(made).write([one], TWENTY))[0] for i, one in enumerate(prompts)}
+    scored = {i: dict(opened(made).score([p], ["yes"]))[0] for i, p in enumerate(prompts)}
+    model = opened(made, batch_size=3)
+    read = list[tuple[int, int]]()
+    inner = model._model.forward
+
+    @wraps(inner)
+    def forward(input_ids: Any, **options: Any) -> Any:
+        read.append(tuple(input_ids.shape))
+        return inner(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model._model, "forward", forward)
+    assert dict(model.write(prompts, TWENTY)) == alone
+    # One prompt ends with the examples; its last token is what the first answer comes from.
+    assert read[0] == (1, len(EXAMPLES) - 1)
+    assert max(tokens for _, tokens in read[1:]) == 1 + max(map(len, TEXTS))
+    read.clear()
+    for i, found in model.score(prompts, ["yes"] * len(prompts)):
+        np.testing.assert_allclose(found.logprob, scored[i].logprob, atol=2e-5)
+    assert read[0] == (1, len(EXAMPLES) - 2)  # a blank at the end joins what is scored
+
+
+def test_nothing_asked_is_nothing_answered(made: Path) -> None:
+    assert not list(opened(made).write([], TWENTY))
+    assert not list(opened(made).score([], []))
 
 
 PAIRS = (

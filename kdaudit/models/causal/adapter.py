@@ -19,7 +19,7 @@ from kdaudit.models.adapter import Decoding, Piece, Prompt, ScoredText, UnfitPro
 from kdaudit.models.causal.encode import PromptEncoder
 from kdaudit.models.pretrained import Pretrained, refuse_options, require, versions
 
-ADAPTER = "hf causal 1"  # raised when the same files would answer differently
+ADAPTER = "hf causal 2"  # raised when the same files would answer differently
 BATCH = 8
 GGUF = ".gguf"
 
@@ -119,13 +119,13 @@ class CausalModel:
             self._refuse_long(prompt, len(ids), decoding.max_tokens, "to be written")
         ending = Ending(decoding=decoding, ends=self._ends, text=self._encoder.text)
         order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
+        beginning = Steps.beginning(self._model, self.name, encoded)
         for start in range(0, len(order), self.batch_size):
             rows = [
                 Row(number=i, prompt=encoded[i], draws=draws(prompts[i], decoding))
                 for i in order[start : start + self.batch_size]
             ]
-            steps = Steps.new(self._model, self.name, len(rows))
-            for row in generate(steps, rows, ending, self._encoder.padding):
+            for row in generate(beginning.times(len(rows)), rows, ending, self._encoder.padding):
                 yield row.number, row.written()
 
     @property

@@ -1,7 +1,8 @@
 """How likely a causal language model holds given texts, token by token.
 
-A prompt with several continuations is read once. Logits are held for a piece of the text at a time,
-and distributions for a few positions, whatever the length of the rows.
+A prompt with several continuations is read once, and so is what all prompts begin with. Logits are
+held for a piece of the text at a time, and distributions for a few positions, whatever the length
+of the rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,8 +31,9 @@ def likelihoods(
         batch_size: pairs scored at once.
         filling: a token id.
     """
+    beginning = Steps.beginning(model, name, [given for given, _ in pairs])
     for batch in _batches(pairs, batch_size):
-        yield from _scored(model, name, pairs, batch, filling)
+        yield from _scored(beginning, pairs, batch, filling)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +65,10 @@ def _batches(pairs: Sequence[Pair], size: int) -> Iterator[list[_Group]]:
 
 
 def _scored(
-    model: object, name: str, pairs: Sequence[Pair], batch: list[_Group], filling: int
+    beginning: Steps, pairs: Sequence[Pair], batch: list[_Group], filling: int
 ) -> Iterator[tuple[int, ScoredText]]:
-    steps = Steps.new(model, name, len(batch))
-    ids, mask = padded([list(group.given) for group in batch], filling, left=True)
+    steps, known = beginning.times(len(batch)), beginning.known
+    ids, mask = padded([list(group.given[known:]) for group in batch], filling, left=True)
     steps, logits = steps.read_all(ids, mask)
     members = [i for group in batch for i in group.members]
     group = torch.tensor([g for g, one in enumerate(batch) for _ in one.members])

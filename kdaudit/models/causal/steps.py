@@ -1,7 +1,10 @@
 """Calls of a causal language model that keep what it computed of earlier tokens."""
 
+import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Self
 
 import torch
@@ -38,6 +41,36 @@ class Steps:
         return cls(
             model=model, name=name, mask=nothing, position=torch.zeros(rows, dtype=torch.long)
         )
+
+    @classmethod
+    def beginning(cls, model: Any, name: str, texts: Sequence[Sequence[int]]) -> Self:
+        """One row that has read what all of some texts begin with, such as the same examples.
+
+        Each text keeps a token to be read: its logits are asked for.
+        """
+        row = cls.new(model, name, 1)
+        if len(texts) < 2:
+            return row
+        # What the first and the last in order have in common, all between them have too.
+        tuples = [tuple(text) for text in texts]
+        both = zip(min(tuples), max(tuples), strict=False)
+        shared = [token for token, other in takewhile(lambda two: two[0] == two[1], both)]
+        shared = shared[: min(map(len, tuples)) - 1]
+        if not shared:
+            return row
+        ids = torch.tensor([shared])
+        return row.read_all(ids, torch.ones_like(ids))[0]
+
+    @property
+    def known(self) -> int:
+        """Tokens of every row that were read."""
+        return self.mask.shape[1]
+
+    def times(self, rows: int) -> Self:
+        """As many rows that have read the same as this one, which stays as it is."""
+        if self.cache is None:
+            return self.new(self.model, self.name, rows)
+        return replace(self, cache=copy.deepcopy(self.cache)).select(torch.zeros(rows).long())
 
     def read(self, ids: Tensor, mask: Tensor, *, last: bool) -> tuple[Self, Tensor]:
         """Read (B, T) tokens on; ``mask`` (B, T) is 1 where a token counts.

@@ -313,10 +313,8 @@ def test_who_stops_listening_stops_the_requests(server: Server) -> None:
     listening.close()  # type: ignore[attr-defined]  # a generator
     gate.set()
     assert time.monotonic() - begun < 2
-    sent = len(server.requests)
-    assert sent <= 5
-    time.sleep(0.05)
-    assert len(server.requests) == sent
+    time.sleep(0.2)  # the server may still be reading those that were under way
+    assert len(server.requests) <= 5
 
 
 def streamed(model: Endpoint, decoding: Decoding = DECODING) -> list[tuple[str, int | None]]:
