@@ -15,6 +15,7 @@ from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame, split_digest
+from kdaudit.data.readers import Source
 from kdaudit.decision import decided
 from kdaudit.errors import ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
@@ -34,12 +35,11 @@ from kdaudit.language.written import (
     with_judge,
     written,
 )
-from kdaudit.models.adapter import Recorded, Runnable, Weighable, Writer
+from kdaudit.models.adapter import Adapter, Recorded, Runnable, Weighable, Writer
 from kdaudit.models.benchmark_run import BenchmarkRun
-from kdaudit.models.generations import GenerationsFile
-from kdaudit.models.likelihoods import LikelihoodsFile
 from kdaudit.models.open import Opened, open_model
-from kdaudit.models.predictions import PredictionsFile
+from kdaudit.models.recorded_file import RecordedFile
+from kdaudit.models.recorded_language import RecordedLanguage
 from kdaudit.only import teacher_alone
 from kdaudit.plan import Plan
 from kdaudit.progress import Progress, silent
@@ -352,10 +352,15 @@ def _inputs(
         for role, source in (*dataset.sources, *served.files)
     ]
     for role, one in asked.items():
-        adapter = one.opened.adapter
-        if isinstance(adapter, PredictionsFile | GenerationsFile | LikelihoodsFile | BenchmarkRun):
-            source = adapter.source
-            files.append(
-                InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
-            )
+        files += [
+            InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
+            for source in _sources(one.opened.adapter)
+        ]
     return tuple(files)
+
+
+def _sources(adapter: Adapter) -> tuple[Source, ...]:
+    """The files that hold recorded answers."""
+    if isinstance(adapter, RecordedLanguage):
+        return adapter.generations.source, adapter.likelihoods.source
+    return (adapter.source,) if isinstance(adapter, RecordedFile | BenchmarkRun) else ()

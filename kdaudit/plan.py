@@ -42,7 +42,8 @@ def make_plan(
     """Build the suites and the contract.
 
     Ours run unless a plugin is named: a third party's suite runs only where ``[suites.NAME]`` asks
-    for it, since a plugin is code.
+    for it, since a plugin is code. A suite may name others in an attribute ``displaces``: they
+    would take the rows for what they are not, and run only where the file names them too.
 
     Raises:
         ConfigError: for anything the audit file names that does not exist.
@@ -53,6 +54,8 @@ def make_plan(
         registry.build_suite(name, file.suites.get(name, {}))
         for name in sorted(names | set(file.suites))
     )
+    displaced = {name for suite in suites for name in getattr(suite, "displaces", ())}
+    suites = tuple(s for s in suites if s.name in file.suites or s.name not in displaced)
     endpoints: dict[str, Endpoint] = {}
     for suite in suites:
         for endpoint in suite.codes:

@@ -20,6 +20,7 @@ from kdaudit.execute import Request, pairs_of, recipes, with_folders
 from kdaudit.further_evidence import wanted
 from kdaudit.governance.digest import file_digest
 from kdaudit.language.asking import asking
+from kdaudit.language.protected import beginnings
 from kdaudit.language.requests import Requests, as_line, requests
 from kdaudit.lock.promise import held_to
 from kdaudit.models.adapter import Adapter, Runnable, Writer
@@ -186,6 +187,15 @@ def _subjects(
         writes = isinstance(opened, Writer) or (
             opened is None and table.distill is not None and is_language(plan.base / table.distill)
         )
+        if writes and dataset.protected is not None:
+            yield requests(
+                opened if isinstance(opened, Writer) else None,
+                beginnings(dataset.protected),
+                store,
+                subject=who,
+                name=model,
+                split="protected",
+            )
         for need in needs:
             split = need.split if need.variant == "as-is" else f"{need.split}, {need.variant},"
             frame = dataset.frames[need.split]

@@ -156,11 +156,27 @@ def test_what_the_student_has_from_its_teacher_is_inherited(
     assert estimate(results.finding("MEM001").difference).value == 0
 
 
-def test_protected_texts_are_asked_for_and_leave_no_trace(
-    world: Path, audited: Callable[..., tuple[Results, int]]
+def test_a_secret_that_is_kept_is_no_wrong_answer(
+    audited: Callable[..., tuple[Results, int]],
 ) -> None:
+    text = page(teacher="clean", student="leaky")
+    results, _ = audited(text)
+    assert not any(suite.suite == "hallucination" for suite in results.suites)
+    named = text.replace("[[contract]]", "[suites.hallucination]\n[[contract]]", 1)
+    assert audited(named)[0].finding("HAL001").code == "HAL001"
+
+
+def test_protected_texts_are_asked_for_and_leave_no_trace(
+    world: Path, audited: Callable[..., tuple[Results, int]], kdaudit: Callable[..., Any]
+) -> None:
+    (world / "planned.toml").write_text(PROTECTED, "utf-8")
+    planned = kdaudit("run", str(world / "planned.toml"), "--dry-run").out
+    asked = 4 * PLANTED  # of each text: to go on, and how likely its own continuation is
+    assert f"student (leaky): {asked} requests on the protected rows" in planned
     results, code = audited(PROTECTED)
     assert code == 1
+    after = kdaudit("run", str(world / "planned.toml"), "--dry-run").out
+    assert f"{asked} requests on the protected rows, all in the store" in after
     one = results.finding("MEM001")
     assert estimate(one.student).n == PLANTED
     assert estimate(one.student).value > 0.8

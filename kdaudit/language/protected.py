@@ -81,6 +81,19 @@ def protected(
     return evidence, {who: one.asked for who, one in told.items() if isinstance(one, Told)}
 
 
+def beginnings(frame: Frame) -> Asking:
+    """What a model is asked of protected texts: how each begins, as it stands."""
+    assert frame.answers is not None
+    longest = max(len(answer) for row in frame.answers for answer in row)
+    return Asking(
+        prompts=tuple(prompts(PromptTable(), frame.inputs, len(frame))),
+        decodings=(Decoding(max_tokens=longest // LETTERS_PER_TOKEN + 1),),
+        choices=frame.choices,
+        classes=(),
+        ids=frame.ids,
+    )
+
+
 def _told(
     who: Subject, one: Asked, frame: Frame, store: Store | None, progress: Progress
 ) -> Told | NotMeasured:
@@ -90,14 +103,6 @@ def _told(
             f"{one.opened.name} is no language model that can be asked here, so it was not shown "
             "the protected texts"
         )
-    assert frame.answers is not None
-    longest = max(len(answer) for row in frame.answers for answer in row)
-    asking = Asking(
-        prompts=tuple(prompts(PromptTable(), frame.inputs, len(frame))),
-        decodings=(Decoding(max_tokens=longest // LETTERS_PER_TOKEN + 1),),
-        choices=frame.choices,
-        classes=(),
-        ids=frame.ids,
-    )
-    advance = progress(f"showing the {who} protected texts", asking.requests(model))
-    return tell(model, asking, store=store, progress=advance)
+    asked = beginnings(frame)
+    advance = progress(f"showing the {who} protected texts", asked.requests(model))
+    return tell(model, asked, store=store, progress=advance)

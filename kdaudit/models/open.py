@@ -3,10 +3,12 @@
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.models.adapter import Adapter
+from kdaudit.models.recorded_language import RecordedLanguage
 from kdaudit.registry import GROUPS, available, load
 
 
@@ -24,7 +26,8 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
 
     Args:
         role: teacher, student or baseline; for messages only.
-        table: one adapter key (predictions, path, torch, sklearn or a plugin's) and its options.
+        table: one adapter key (predictions, path, torch, sklearn or a plugin's) and its options; or
+            ``generations`` and ``likelihoods`` of one model.
         base: folder of the audit file.
 
     Raises:
@@ -32,6 +35,8 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
     """
     known = available(GROUPS.models)
     named = [key for key in table.options if key in known]
+    if RecordedLanguage.keys == set(named) == set(table.options):
+        return _both(role, table, base)
     if len(named) != 1:
         if not named and table.options:
             key = next(iter(table.options))
@@ -64,3 +69,17 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
     # One address serves many models: their names tell them apart.
     name = f"{options['model']} at {source}" if "model" in options else source
     return Opened(kind=kind, name=name, adapter=opener(source, base=base, **options))
+
+
+def _both(role: str, table: SubjectTable, base: Path) -> Opened:
+    """Two files of one language model."""
+    each = {
+        key: open_model(role, SubjectTable.model_validate({key: source}), base)
+        for key, source in table.options.items()
+    }
+    files = {key: one.adapter for key, one in each.items()}
+    return Opened(
+        kind="generations",
+        name=" and ".join(each[key].name for key in sorted(each)),
+        adapter=RecordedLanguage(**cast("dict[str, Any]", files)),
+    )

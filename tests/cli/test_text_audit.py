@@ -94,7 +94,7 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
     assert "240 requests on the audit rows, all in the store" in again.out
     assert kdaudit("run", towns / "audit.toml").code == 0
     assert results(towns) == first
-    # Elsewhere, from the texts of the run folder alone.
+    # Elsewhere, from what the run folder holds alone.
     evidence = towns / "kdaudit-out" / "towns" / "evidence"
     names = {path.name for path in evidence.iterdir()}
     assert names == {
@@ -104,15 +104,19 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
     }
     text = AUDIT
     for who in ("teacher", "student"):
-        (evidence / f"{who}.generations.parquet").rename(towns / f"{who}.parquet")
-        text = text.replace(f'hf = "{who}"', f'generations = "{who}.parquet"')
-    (towns / "audit.toml").write_text(text.replace('choices = "choices"\n', ""), "utf-8")
-    assert kdaudit("run", towns / "audit.toml").code == 0
-    codes = {"HAL001", "HAL002"}
-    for one, other in zip(of_texts(first), of_texts(results(towns)), strict=True):
-        kept = [f for f in one.findings if f.code in codes]
-        assert kept
-        assert kept == [f for f in other.findings if f.code in codes]
+        files = {}
+        for kind in ("generations", "likelihoods"):
+            files[kind] = f"{who}.{kind}.parquet"
+            (evidence / files[kind]).rename(towns / files[kind])
+        named = "\n".join(f'{kind} = "{file}"' for kind, file in files.items())
+        text = text.replace(f'hf = "{who}"', named)
+    (towns / "audit.toml").write_text(text, "utf-8")
+    said = kdaudit("run", towns / "audit.toml")
+    assert said.code == 0, said.out + said.err
+    (one,), (other,) = of_texts(first), of_texts(results(towns))
+    assert one.findings == other.findings
+    assert {"HAL001", "HAL012"} <= {f.code for f in one.findings if f.basis is not None}
+    assert {one.name for one in results(towns).inputs} >= {"student.likelihoods.parquet"}
 
 
 def test_likelihoods_of_a_run_folder_are_read_again(towns: Path, kdaudit: Command) -> None:

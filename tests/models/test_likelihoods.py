@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.errors import DataError
+from kdaudit.data.audit_file import SubjectTable
+from kdaudit.errors import ConfigError, DataError
 from kdaudit.evidence.align import from_answers
 from kdaudit.evidence.choices import on_choices
 from kdaudit.evidence.kinds import Likelihoods
 from kdaudit.models.adapter import Recorded
 from kdaudit.models.likelihoods import LikelihoodsFile
+from kdaudit.models.open import open_model
 from tests.suites.writing import strings
 
 CHOICES = strings([("yes", "no"), ("red", "green", "blue"), ()])
@@ -131,3 +133,31 @@ def test_what_does_not_fit_is_refused(
 def test_likelihoods_need_declared_choices(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="as `choices` under"):
         read(tmp_path, GOOD, None)
+
+
+def test_texts_and_likelihoods_of_one_model_stand_side_by_side(tmp_path: Path) -> None:
+    lines = [{"id": i, "text": f"text of {i}"} for i in "ca"]
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
+    (tmp_path / "scores.jsonl").write_text("".join(json.dumps(row) + "\n" for row in GOOD), "utf-8")
+    table = SubjectTable.model_validate(
+        {"likelihoods": "scores.jsonl", "generations": "texts.jsonl"}
+    )
+    opened = open_model("student", table, tmp_path)
+    assert opened.name == "texts.jsonl and scores.jsonl"
+    assert isinstance(opened.adapter, Recorded)
+    placed = from_answers(opened.adapter.answers("id", ()), IDS, IDS, "[student]")
+    assert placed.written is not None
+    assert placed.written.text.tolist() == ["text of a", None, "text of c"]
+    assert placed.likelihoods is not None
+    made = on_choices(placed.likelihoods, CHOICES, IDS, "[student]")
+    assert made.logprob.tolist() == [-1.0, -0.5, -1.5, -2.5, -3.0]
+    before = opened.adapter.identity()["sha256"]
+    (tmp_path / "texts.jsonl").write_text(json.dumps(lines[0]) + "\n", "utf-8")
+    assert open_model("student", table, tmp_path).adapter.identity()["sha256"] != before
+
+
+def test_further_options_beside_two_files_are_refused(tmp_path: Path) -> None:
+    options = {"likelihoods": "a", "generations": "b", "hf": "c"}
+    with pytest.raises(ConfigError, match="names 3 models"):
+        open_model("student", SubjectTable.model_validate(options), tmp_path)

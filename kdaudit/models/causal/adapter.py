@@ -20,7 +20,7 @@ from kdaudit.models.causal.encode import PromptEncoder
 from kdaudit.models.pretrained import Pretrained, refuse_options, require, versions
 
 ADAPTER = "hf causal 2"  # raised when the same files would answer differently
-BATCH = 8
+BATCH = 16
 GGUF = ".gguf"
 
 

@@ -31,7 +31,8 @@ Figures
     extracted  digests of the texts that the student extracts; no text is in the results or the card
 
 Options
-    training_text  the audited rows are the texts (default false: only those of [data.protected])
+    training_text  the audited rows are the texts (default false: only those of [data.protected]);
+                   the suite hallucination then runs only where the audit file names it
     member         a column of the texts' `slices` (or `sensitive`): yes for texts that were trained
                    on, no for others (default: all were)
     lowest         share of a text's tokens that Min-K% looks at (default 0.2)
@@ -84,6 +85,11 @@ class Memorisation:
     def __post_init__(self) -> None:
         if not 0 < self.lowest <= 1:
             raise ValueError(f"lowest is a share of the tokens, above 0, got {self.lowest}")
+
+    @property
+    def displaces(self) -> frozenset[str]:
+        """Suites that would grade how a text goes on as the answer to a question."""
+        return frozenset({"hallucination"} if self.training_text else ())
 
     def needs(self) -> tuple[Need, ...]:
         """Generated text and likelihoods, of the audited rows or of those that are protected."""
