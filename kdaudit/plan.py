@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from kdaudit import registry
-from kdaudit.data.audit_file import AuditFile
+from kdaudit.data.audit_file import AuditFile, DataTable
 from kdaudit.declared import checks
-from kdaudit.errors import ConfigError
+from kdaudit.errors import ConfigError, unknown
 from kdaudit.results import Check, Endpoint, Lock, Suite
 
 
@@ -43,7 +43,8 @@ def make_plan(
 
     Ours run unless a plugin is named: a third party's suite runs only where ``[suites.NAME]`` asks
     for it, since a plugin is code. A suite may name others in an attribute ``displaces``: they
-    would take the rows for what they are not, and run only where the file names them too.
+    would take the rows for what they are not, and run only where the file names them too. Another,
+    ``names_columns``, lists those of its options that name a column.
 
     Raises:
         ConfigError: for anything the audit file names that does not exist.
@@ -58,6 +59,7 @@ def make_plan(
     suites = tuple(s for s in suites if s.name in file.suites or s.name not in displaced)
     endpoints: dict[str, Endpoint] = {}
     for suite in suites:
+        _refuse_strange_columns(suite, file.data)
         for endpoint in suite.codes:
             if endpoint.code in endpoints:
                 raise ConfigError(f"two suites report {endpoint.code}; take one out")
@@ -70,3 +72,14 @@ def make_plan(
         only=only,
         lock=lock,
     )
+
+
+def _refuse_strange_columns(suite: Suite, data: DataTable) -> None:
+    """Refuse options of a suite's ``names_columns`` that name no column of groups or slices."""
+    named = {option: getattr(suite, option) for option in getattr(suite, "names_columns", ())}
+    known = {*data.sensitive, *data.slice_columns}
+    known |= set(data.protected.slices) if data.protected is not None else set()
+    for option, column in named.items():
+        if column is not None and column not in known:
+            said = unknown("column of `slices` or `sensitive`", column, known)
+            raise ConfigError(f"[suites.{suite.name}] {option}: {said}")

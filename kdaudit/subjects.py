@@ -1,5 +1,6 @@
 """The audited models: opened, asked once on the audit split, and named by what they rest on."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class Asked:
         evidence: digest of the evidence.
         predicted: rows the model ran on just now; of a language model, requests.
         requests: different questions to a language model that is asked here; None of others.
-        prompt: digest of ``[prompt]``, for these.
+        prompt: ``[prompt]``, for these.
     """
 
     table: SubjectTable
@@ -64,7 +65,7 @@ class Asked:
     written: Generations | None = None
     likelihoods: Likelihoods | None = None
     requests: int | None = None
-    prompt: str | None = None
+    prompt: PromptTable | None = None
 
     @property
     def answers(self) -> bool:
@@ -137,7 +138,7 @@ def ask(
             written=told.written,
             likelihoods=told.likelihoods,
             requests=told.requests,
-            prompt=json_digest((plan.file.prompt or PromptTable()).model_dump(mode="json")),
+            prompt=plan.file.prompt or PromptTable(),
         )
     if need.variant != AS_IS:
         raise DataError(
@@ -335,13 +336,18 @@ def identity(role: Subject, one: Asked) -> Identity:
     if one.table.threshold is not None:
         described["threshold"] = repr(one.table.threshold)
     if one.prompt is not None:
-        described["prompt"] = one.prompt
+        described["prompt"] = json_digest(one.prompt.model_dump(mode="json"))
     if one.table.rename:
         described["rename"] = ", ".join(f"{a} = {b}" for a, b in sorted(one.table.rename.items()))
     unconverged = _unconverged(one.opened.adapter)
     said = {"not converged": unconverged} if unconverged else {}
     if one.requests is not None and one.written is not None and one.written.models:
         said["answered as"] = "; ".join(one.written.models)
+    if one.prompt is not None:
+        shown = one.prompt.model_dump(mode="json", exclude_defaults=True)
+        said |= {
+            f"[prompt] {key}": json.dumps(value, ensure_ascii=False) for key, value in shown.items()
+        }
     return Identity(
         role=role,
         adapter=one.opened.kind,

@@ -31,6 +31,7 @@ hf = "student"
 check = "HAL001"
 margin = 0.05
 """
+TYPED = 'slices = ["question"]\n[suites.hallucination]\nquestion_type = "questoin"\n[prompt]'
 N = 60
 Command = Callable[..., Any]
 
@@ -86,6 +87,10 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
     assert [s.error for s in first.suites if s.error] == []
     assert said.code == 0, said.out + said.err
     assert "student: 240 requests asked, 0 from the store" in said.err
+    told = dict(first.subjects[0].details)
+    assert told["[prompt] template"] == '"Q: {question}\\nA:"'
+    assert told["[prompt] max_tokens"] == "6"
+    assert "[prompt] stop" not in told
     untimed = next(f for f in first.findings() if f.code == "LAT001").student
     assert "[serving]" in getattr(untimed, "reason", "")
     # The same model, asked the same: nobody is asked twice.
@@ -143,6 +148,8 @@ def test_likelihoods_of_a_run_folder_are_read_again(towns: Path, kdaudit: Comman
         ('hf = "student"', 'hf = "nowhere"', "there is no folder nowhere"),
         ("max_tokens = 6", "max_tokens = 120", "id '0': its prompt has 13 tokens; with 120 to"),
         ("samples = 1", 'stops = "x"', "Did you mean 'stop'?"),
+        ("[prompt]", TYPED, "[suites.hallucination] question_type: unknown column"),
+        ("[[contract]]", "[suites.safety]\nharmful = 'h'\n[[contract]]", "[suites.safety] harmful"),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -123,6 +123,21 @@ def test_too_few_labels_and_clustered_rows_are_not_corrected() -> None:
         assert said in basis.reason
 
 
+@pytest.mark.parametrize("cluster", [None, [i // 2 for i in range(40)]])
+def test_where_people_graded_every_row_they_alone_count(cluster: list[int] | None) -> None:
+    evidence = written(
+        [["Paris"]] * 40,
+        student=texts(["the City of Light"] * 40, human=["A"] * 30 + ["B"] * 8 + [None] * 2),
+        teacher=texts(["Paris"] * 40, human=["A"] * 35 + ["B"] * 5),
+        cluster=cluster,
+    )
+    found = finding(run(evidence), "HAL001[grader=corrected]")
+    # A grade that the student lacks is a wrong answer.
+    assert estimate(found.student).value == pytest.approx(10 / 40)
+    assert estimate(found.teacher).value == pytest.approx(5 / 40)
+    assert found.note == "people graded every answerable row"
+
+
 def test_without_people_the_reader_is_told_so() -> None:
     one = texts(["Paris"] * 30)
     result = run(written([["Paris"]] * 30, student=one, teacher=one))

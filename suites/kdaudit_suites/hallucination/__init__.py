@@ -125,6 +125,7 @@ class Hallucination:
     examples: int = 0
 
     name: ClassVar[str] = "hallucination"
+    names_columns: ClassVar[tuple[str, ...]] = ("question_type",)
     codes: ClassVar[tuple[Endpoint, ...]] = (
         HAL001,
         HAL002,

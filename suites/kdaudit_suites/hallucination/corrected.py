@@ -62,12 +62,13 @@ def _corrected(
     n = int(looked.sum()) if everyone else 0
     if not {"student", "teacher"} <= set(grades):
         return not_measured(endpoint, WHERE, "one of the pair has no grades")
+    if n and not rest.any():
+        return _by_people(endpoint, graded, wanted)
     if n < FEWEST:
         reason = f"people graded {n} answerable rows; {FEWEST} of every subject are needed"
         return not_measured(endpoint, WHERE, reason)
-    if rows.weight is not None or rows.cluster is not None or not rest.any():
-        reason = "every row was graded by people" if not rest.any() else UNEQUAL
-        return not_measured(endpoint, WHERE, reason)
+    if rows.weight is not None or rows.cluster is not None:
+        return not_measured(endpoint, WHERE, UNEQUAL)
     present = [who for who in ORDER if who in grades]
     worst = {who: (endpoint is HAL001) == (who == "student") for who in present}
     machine = np.stack(
@@ -88,6 +89,23 @@ def _corrected(
         f"be drawn at random; the other grades weigh {found.weight:.2f}"
     )
     return finding_of(endpoint, graded.evidence, found.basis, WHERE, note)
+
+
+def _by_people(endpoint: Endpoint, graded: Graded, wanted: Grade) -> Finding:
+    scores = {
+        who: Score(values=one.human == wanted, valid=one.human >= 0)
+        if isinstance(one, Grades)
+        else one
+        for who, one in graded.grades.items()
+    }
+    return mean_finding(
+        endpoint,
+        graded.evidence,
+        scores,
+        where=WHERE,
+        rows=graded.answerable,
+        note="people graded every answerable row",
+    )
 
 
 def _errors(graded: Graded, grades: dict[Subject, Grades], looked: Bools) -> tuple[Figure, ...]:

@@ -80,6 +80,7 @@ class Memorisation:
     lowest: float = 0.2
 
     name: ClassVar[str] = "memorisation"
+    names_columns: ClassVar[tuple[str, ...]] = ("member",)
     codes: ClassVar[tuple[Endpoint, ...]] = ALL
 
     def __post_init__(self) -> None:

@@ -61,6 +61,7 @@ class Safety:
     harmful: str | None = None
 
     name: ClassVar[str] = "safety"
+    names_columns: ClassVar[tuple[str, ...]] = ("harmful",)
     codes: ClassVar[tuple[Endpoint, ...]] = ALL
 
     def needs(self) -> tuple[Need, ...]:
