@@ -57,8 +57,19 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unmeasured:
+    """Findings that share the reason why nothing of them was measured: anchors and labels."""
+
+    reason: str
+    findings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One suite on the card: families shown ``together``, and long ones ``folded`` away."""
+    """One suite on the card: families shown ``together``, and long ones ``folded`` away.
+
+    Of several for one reason ``unmeasured`` there is a sentence, in place of a row each.
+    """
 
     anchor: str
     name: str
@@ -70,6 +81,7 @@ class Section:
     columns: int
     together: tuple[Family, ...]
     folded: tuple[Family, ...]
+    unmeasured: tuple[Unmeasured, ...]
     footnotes: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
     notes: tuple[str, ...]
@@ -111,6 +123,9 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
         _family([f for f in kept if f.code == code], frame)
         for code in dict.fromkeys(finding.code for finding in kept)
     ]
+    unmeasured = _unmeasured(families)
+    told = {label for one in unmeasured for _, label in one.findings}
+    families = [family for family in families if family.label not in told]
     return Section(
         anchor=anchor,
         name=name,
@@ -122,6 +137,7 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
         columns=6 + baseline - 2 * (results.only is not None),
         together=tuple(family for family in families if len(family.rows) <= LONG),
         folded=tuple(family for family in families if len(family.rows) > LONG),
+        unmeasured=unmeasured,
         footnotes=tuple((mark, sentence(told)) for told, mark in marks.items()),
         pictures=tuple(
             picture(figure, f"{anchor}-p{number}", suite.findings)
@@ -131,6 +147,20 @@ def _section(suite: SuiteResult, results: Results, index: Index, share: float) -
         left=f"{plural(left, 'finding')} with the least harm shown in results.json only."
         if left
         else "",
+    )
+
+
+def _unmeasured(families: Sequence[Family]) -> tuple[Unmeasured, ...]:
+    """Families of one finding of which nothing was measured, by reason; of two at least."""
+    reasons: dict[str, list[tuple[str, str]]] = {}
+    for family in families:
+        if family.single and family.rows[0].absent:
+            found = (family.rows[0].anchor, family.label)
+            reasons.setdefault(family.rows[0].absent, []).append(found)
+    return tuple(
+        Unmeasured(reason=reason, findings=tuple(found))
+        for reason, found in reasons.items()
+        if len(found) > 1
     )
 
 

@@ -76,6 +76,41 @@ def test_a_suite_without_findings_says_so(results: Results, run: Run) -> None:
     assert "This suite reported no finding" in section(html.render(results, run), "suite-churn")
 
 
+def test_several_findings_absent_for_one_reason_are_a_sentence_with_an_anchor_each(
+    results: Results, run: Run
+) -> None:
+    suite = next(one for one in results.suites if any(not f.where for f in one.findings))
+    example = next(f for f in suite.findings if not f.where)
+    absent = NotMeasured("nobody was asked")
+    findings = [
+        replace(
+            example,
+            code=code,
+            student=absent,
+            teacher=absent,
+            baseline=absent,
+            difference=absent,
+            basis=absent,
+            note="",
+        )
+        for code in ("ABC001", "ABC002", "ABC003")
+    ]
+
+    def shown(count: int) -> str:
+        other = SuiteResult(suite="other", findings=tuple(findings[:count]))
+        page = html.render(replace(results, suites=(*results.suites, other)), run)
+        return section(page, "suite-other")
+
+    many, one = shown(3), shown(1)
+    assert many.count("nobody was asked") == 1
+    assert "<table" not in many
+    ids = re.findall(r'<span id="([^"]+)">(ABC00\d) ', many)
+    assert [code for _, code in ids] == ["ABC001", "ABC002", "ABC003"]
+    assert len({anchor for anchor, _ in ids}) == 3
+    assert "not measured: nobody was asked" in one
+    assert "<table" in one
+
+
 def test_every_reason_for_an_absent_number_is_on_the_card(results: Results, run: Run) -> None:
     page = html.render(results, run)
     for finding in results.findings():
