@@ -55,8 +55,7 @@ def make_plan(
         registry.build_suite(name, file.suites.get(name, {}))
         for name in sorted(names | set(file.suites))
     )
-    displaced = {name for suite in suites for name in getattr(suite, "displaces", ())}
-    suites = tuple(s for s in suites if s.name in file.suites or s.name not in displaced)
+    suites = _welcome(suites, file)
     endpoints: dict[str, Endpoint] = {}
     for suite in suites:
         _refuse_strange_columns(suite, file.data)
@@ -72,6 +71,26 @@ def make_plan(
         only=only,
         lock=lock,
     )
+
+
+def _welcome(suites: tuple[Suite, ...], file: AuditFile) -> tuple[Suite, ...]:
+    """The suites that no other displaces, and those that the file names.
+
+    Raises:
+        ConfigError: for a check of a suite that is displaced.
+    """
+    by = {name: suite.name for suite in suites for name in getattr(suite, "displaces", ())}
+    gone = [suite for suite in suites if suite.name in by and suite.name not in file.suites]
+    asked = [table.check for table in file.contract]
+    for suite in gone:
+        for endpoint in suite.codes:
+            if endpoint.code in asked:
+                raise ConfigError(
+                    f"[[contract]] {endpoint.code}: [suites.{by[suite.name]}] takes the rows for "
+                    f"something that the suite {suite.name} does not measure; write "
+                    f"[suites.{suite.name}] to have both"
+                )
+    return tuple(suite for suite in suites if suite not in gone)
 
 
 def _refuse_strange_columns(suite: Suite, data: DataTable) -> None:

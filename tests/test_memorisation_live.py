@@ -157,13 +157,17 @@ def test_what_the_student_has_from_its_teacher_is_inherited(
 
 
 def test_a_secret_that_is_kept_is_no_wrong_answer(
-    audited: Callable[..., tuple[Results, int]],
+    world: Path, audited: Callable[..., tuple[Results, int]], kdaudit: Callable[..., Any]
 ) -> None:
     text = page(teacher="clean", student="leaky")
     results, _ = audited(text)
     assert not any(suite.suite == "hallucination" for suite in results.suites)
     named = text.replace("[[contract]]", "[suites.hallucination]\n[[contract]]", 1)
     assert audited(named)[0].finding("HAL001").code == "HAL001"
+    (world / "wrong.toml").write_text(text.replace('"MEM003"', '"HAL001"', 1), "utf-8")
+    refused = kdaudit("run", str(world / "wrong.toml"))
+    assert refused.code == 2
+    assert "write [suites.hallucination] to have both" in refused.err
 
 
 def test_protected_texts_are_asked_for_and_leave_no_trace(

@@ -257,7 +257,7 @@ def show(name: str, results: Results, work: Path) -> None:
         cells = [_text(one) for one in (found.teacher, found.student, found.baseline)]
         print(f"{title:27}" + "".join(f"{cell:>26}" for cell in cells))
     print(f"speed-up over the teacher: {_text(results.finding('LAT001').student)}")
-    share, *against = results.verdicts
+    share, *against, _ = results.verdicts  # the last one is of every audit: valid answers
     print(f"accuracy kept, share of the teacher's: {_text(share.measured)}")
     titles = ("accuracy", "accuracy, rare intents", "Brier score", "confidence gap, size")
     for title, verdict in zip(titles, against, strict=True):

@@ -133,7 +133,7 @@ def _graded(one: Generations, answers: Strings, grader: Grader, by: str) -> Grad
     grade = np.full(len(one), UNGRADED, dtype=np.int64)
     for row in np.flatnonzero(one.valid):
         grade[row] = grader.grade(one.text[row], answers[row], truncated=bool(one.truncated[row]))
-    return Grades(grade=grade, human=_letters(one.human, answers), unread=0, by=f"rule {by}")
+    return Grades(grade=grade, human=_by_people(one, answers), unread=0, by=f"rule {by}")
 
 
 def _judged(who: Subject, one: Generations, answers: Strings, grading: GradingTable) -> Grades:
@@ -145,10 +145,15 @@ def _judged(who: Subject, one: Generations, answers: Strings, grading: GradingTa
     grade = np.where(one.valid, _letters(one.judge, answers), UNGRADED)
     return Grades(
         grade=grade,
-        human=_letters(one.human, answers),
+        human=_by_people(one, answers),
         unread=int(np.count_nonzero(one.valid & (grade == UNGRADED))),
         by=f"judge {grading.judge}",
     )
+
+
+def _by_people(one: Generations, answers: Strings) -> Ints:
+    """People's grades of the texts; of what is not there nobody can have graded anything."""
+    return np.where(one.valid, _letters(one.human, answers), UNGRADED)
 
 
 def _letters(replies: Strings, answers: Strings) -> Ints:

@@ -41,9 +41,12 @@ class GenerationsFile(RecordedFile):
         column, ids = self.ids(id_column)
         text = as_text(pick(table, "text", "text", name))
         repeat = _repeats(table, name)
-        numbered = [None if i is None else f"{i}#{r}" for i, r in zip(ids, repeat, strict=True)]
-        named = f"{column} with repeat" if "repeat" in table.columns else column
-        distinct(np.array(numbered, dtype=object), name, named)
+        if "repeat" in table.columns:
+            both = zip(ids, repeat, strict=True)
+            numbered = [None if i is None else f"{i}#{r}" for i, r in both]
+            distinct(np.array(numbered, dtype=object), name, f"{column} with repeat")
+        else:
+            distinct(ids, name, column)
         codes, found = pd.factorize(ids)
         first = np.full(len(found), -1, dtype=np.int64)
         first[codes[repeat == 0]] = np.flatnonzero(repeat == 0)

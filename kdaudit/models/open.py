@@ -35,7 +35,7 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
     """
     known = available(GROUPS.models)
     named = [key for key in table.options if key in known]
-    if RecordedLanguage.keys == set(named) == set(table.options):
+    if RecordedLanguage.keys == set(named):
         return _both(role, table, base)
     if len(named) != 1:
         if not named and table.options:
@@ -73,6 +73,8 @@ def open_model(role: str, table: SubjectTable, base: Path) -> Opened:
 
 def _both(role: str, table: SubjectTable, base: Path) -> Opened:
     """Two files of one language model."""
+    for option in set(table.options) - RecordedLanguage.keys:
+        raise ConfigError(f"[{role}]: {unknown('option of recorded answers', option, [])}")
     each = {
         key: open_model(role, SubjectTable.model_validate({key: source}), base)
         for key, source in table.options.items()

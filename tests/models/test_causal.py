@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Decoding, Prompt, Scorer, UnfitPromptError, Writer, Written
@@ -19,6 +20,7 @@ from kdaudit.models.causal import likelihood, steps
 from kdaudit.models.causal.adapter import CausalModel
 from kdaudit.models.hf import HfModel
 from kdaudit.models.hugging_face import HuggingFace
+from kdaudit.models.pretrained import quiet
 from tests.models import tiny_bert, tiny_gguf, tiny_llama
 
 TEXTS = ("hello", "a much longer prompt is here", "x", "", "what is it?" * 5, "abc", "hh", "iii")
@@ -150,6 +152,37 @@ def test_what_all_prompts_begin_with_is_read_once(
     for i, found in model.score(prompts, ["yes"] * len(prompts)):
         np.testing.assert_allclose(found.logprob, scored[i].logprob, atol=2e-5)
     assert read[0] == (1, len(EXAMPLES) - 2)  # a blank at the end joins what is scored
+
+
+@pytest.mark.parametrize("kind", ["mistral", "mpt"])
+def test_models_that_look_back_so_many_places_see_no_gaps(
+    tmp_path: Path, made: Path, kind: str
+) -> None:
+    """A window, and MPT's distances, count places in the cache, whatever stands there."""
+    shutil.copytree(made / "plain", tmp_path / "m")
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    size |= {
+        "num_key_value_heads": 2,
+        "d_model": 32,
+        "n_layers": 2,
+        "n_heads": 2,
+        "max_seq_len": 128,
+    }
+    auto: Any = AutoModelForCausalLM
+    config = AutoConfig.for_model(
+        kind, vocab_size=257, eos_token_id=tiny_llama.END, sliding_window=16, **size
+    )
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(0)
+        model: Any = auto.from_config(config)
+        for weight in model.parameters():
+            torch.nn.init.normal_(weight, std=0.3)
+        model.save_pretrained(tmp_path / "m")
+    prompts = [Prompt(text=EXAMPLES + text) for text in TEXTS]
+    together = dict(opened(tmp_path, "m", batch_size=4).score(prompts, ["yes"] * len(prompts)))
+    for i, prompt in enumerate(prompts):
+        (_, alone), *_ = opened(tmp_path, "m").score([prompt], ["yes"])
+        np.testing.assert_allclose(together[i].logprob, alone.logprob, atol=2e-5)
 
 
 def test_nothing_asked_is_nothing_answered(made: Path) -> None:

@@ -158,6 +158,8 @@ def test_texts_and_likelihoods_of_one_model_stand_side_by_side(tmp_path: Path) -
 
 
 def test_further_options_beside_two_files_are_refused(tmp_path: Path) -> None:
-    options = {"likelihoods": "a", "generations": "b", "hf": "c"}
-    with pytest.raises(ConfigError, match="names 3 models"):
-        open_model("student", SubjectTable.model_validate(options), tmp_path)
+    options = {"likelihoods": "a", "generations": "b"}
+    for more, said in (({"hf": "c"}, "names 3 models"), ({"chat": True}, "unknown option")):
+        table = SubjectTable.model_validate({**options, **more})
+        with pytest.raises(ConfigError, match=said):
+            open_model("student", table, tmp_path)

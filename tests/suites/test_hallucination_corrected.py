@@ -135,7 +135,19 @@ def test_where_people_graded_every_row_they_alone_count(cluster: list[int] | Non
     # A grade that the student lacks is a wrong answer.
     assert estimate(found.student).value == pytest.approx(10 / 40)
     assert estimate(found.teacher).value == pytest.approx(5 / 40)
-    assert found.note == "people graded every answerable row"
+    assert found.note.startswith("by people alone")
+
+
+def test_a_grade_of_what_was_not_written_is_none_and_few_grades_are_no_evidence() -> None:
+    every = texts(["Paris"] * 40, human=["A"] * 35 + ["B"] * 5)
+    student = [*(["the City of Light"] * 30), *([None] * 10)]
+    evidence = written([["Paris"]] * 40, student=texts(student, human=["A"] * 40), teacher=every)
+    found = finding(run(evidence), "HAL001[grader=corrected]")
+    assert estimate(found.student).value == pytest.approx(10 / 40)
+    few = texts(["Paris"] * 40, human=["A"] * 19 + [None] * 21)
+    found = finding(run(written([["Paris"]] * 40, student=few, teacher=every)), found.address)
+    assert isinstance(found.basis, NotMeasured)
+    assert "people graded 19 of 40 answerable rows of the student" in found.basis.reason
 
 
 def test_without_people_the_reader_is_told_so() -> None:

@@ -125,7 +125,7 @@ class CausalModel:
                 Row(number=i, prompt=encoded[i], draws=draws(prompts[i], decoding))
                 for i in order[start : start + self.batch_size]
             ]
-            for row in generate(beginning.times(len(rows)), rows, ending, self._encoder.padding):
+            for row in generate(beginning, rows, ending, self._encoder.padding):
                 yield row.number, row.written()
 
     @property

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kdaudit.models.adapter import Decoding, Prompt, Written
-from kdaudit.models.causal.steps import Steps, padded
+from kdaudit.models.causal.steps import Steps
 
 TAIL = 4  # tokens looked at beyond the bytes of the longest stop
 
@@ -84,7 +84,7 @@ def generate(steps: Steps, rows: list[Row], ending: Ending, filling: int) -> Ite
     """Write all rows to their ends; each is given as soon as it is over.
 
     Args:
-        steps: as many rows; what they have read, the prompts begin with.
+        steps: one row; what it has read, all prompts begin with.
         rows: what is written; changed in place.
         ending: when a row is over.
         filling: a token id.
@@ -97,7 +97,7 @@ def token_by_token(
     steps: Steps, rows: list[Row], ending: Ending, filling: int
 ) -> Iterator[list[Row]]:
     """As `generate`; after each token of all rows, those that are over with it."""
-    ids, mask = padded([list(row.prompt[steps.known :]) for row in rows], filling, left=True)
+    steps, ids, mask = steps.ahead_of([list(row.prompt) for row in rows], filling)
     steps, logits = steps.read_all(ids, mask)
     while True:
         tokens = [_next(row, one, ending.decoding) for row, one in zip(rows, logits, strict=True)]

@@ -67,8 +67,7 @@ def _batches(pairs: Sequence[Pair], size: int) -> Iterator[list[_Group]]:
 def _scored(
     beginning: Steps, pairs: Sequence[Pair], batch: list[_Group], filling: int
 ) -> Iterator[tuple[int, ScoredText]]:
-    steps, known = beginning.times(len(batch)), beginning.known
-    ids, mask = padded([list(group.given[known:]) for group in batch], filling, left=True)
+    steps, ids, mask = beginning.ahead_of([list(group.given) for group in batch], filling)
     steps, logits = steps.read_all(ids, mask)
     members = [i for group in batch for i in group.members]
     group = torch.tensor([g for g, one in enumerate(batch) for _ in one.members])

@@ -63,7 +63,7 @@ def _corrected(
     if not {"student", "teacher"} <= set(grades):
         return not_measured(endpoint, WHERE, "one of the pair has no grades")
     if n and not rest.any():
-        return _by_people(endpoint, graded, wanted)
+        return _by_people(endpoint, graded, grades, wanted)
     if n < FEWEST:
         reason = f"people graded {n} answerable rows; {FEWEST} of every subject are needed"
         return not_measured(endpoint, WHERE, reason)
@@ -91,7 +91,19 @@ def _corrected(
     return finding_of(endpoint, graded.evidence, found.basis, WHERE, note)
 
 
-def _by_people(endpoint: Endpoint, graded: Graded, wanted: Grade) -> Finding:
+def _by_people(
+    endpoint: Endpoint, graded: Graded, grades: dict[Subject, Grades], wanted: Grade
+) -> Finding:
+    """What people say, where they graded every row of one subject, and most of every other's."""
+    rows = graded.answerable
+    for who, one in grades.items():
+        n = int((one.human >= 0)[rows].sum())
+        if 2 * n < int(rows.sum()):
+            reason = (
+                f"people graded {n} of {int(rows.sum())} answerable rows of the {who}, and every "
+                "one of another; have them grade the same rows"
+            )
+            return not_measured(endpoint, WHERE, reason)
     scores = {
         who: Score(values=one.human == wanted, valid=one.human >= 0)
         if isinstance(one, Grades)
@@ -103,8 +115,8 @@ def _by_people(endpoint: Endpoint, graded: Graded, wanted: Grade) -> Finding:
         graded.evidence,
         scores,
         where=WHERE,
-        rows=graded.answerable,
-        note="people graded every answerable row",
+        rows=rows,
+        note="by people alone, who graded every answerable row of one subject at least",
     )
 
 
