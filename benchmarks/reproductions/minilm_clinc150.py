@@ -17,8 +17,8 @@ of its penalty the one most accurate on validation is kept. Two students:
 The control is the same student, begun alike, with the same epochs, from labels alone. Each pair is
 audited by `kdaudit` on messages that nothing was chosen by; every interval is the audit's.
 
-It needs the network once, for the wheel of 84 MB, and takes about 15 minutes on two quiet cores
-(`--only ngrams` 5); the number of training steps is fixed. What was done is kept in ``--work``, so
+It needs the network once, for the wheel of 84 MB, and takes about half an hour on two cores
+(`--only ngrams` 3); the number of training steps is fixed. What was done is kept in ``--work``, so
 that a run that was stopped goes on. There is no bar: the table says what came out.
 """
 
