@@ -47,6 +47,24 @@ def looked_at(grades: Iterable[Grades]) -> Bools:
     return np.asarray(np.stack([one.human >= 0 for one in grades]).any(axis=0), dtype=np.bool_)
 
 
+def too_few_of_all(grades: Iterable[tuple[str, Grades]], rows: Bools) -> str | None:
+    """Why what people say of all rows is no evidence: of one subject they graded less than half.
+
+    Args:
+        grades: of every subject, with its role.
+        rows: (N,) all of which people graded of one subject at least.
+    """
+    n = int(rows.sum())
+    for who, one in grades:
+        graded = int((one.human >= 0)[rows].sum())
+        if 2 * graded < n:
+            return (
+                f"people graded {graded} of {n} such rows of the {who}, and every one of another; "
+                "have them grade the same rows"
+            )
+    return None
+
+
 def moved(one: Grades, rows: Bools, looked: Bools) -> float:
     """How far missing answers and grades may have moved the mean of a 0/1 score.
 

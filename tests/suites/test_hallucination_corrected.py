@@ -147,7 +147,7 @@ def test_a_grade_of_what_was_not_written_is_none_and_few_grades_are_no_evidence(
     few = texts(["Paris"] * 40, human=["A"] * 19 + [None] * 21)
     found = finding(run(written([["Paris"]] * 40, student=few, teacher=every)), found.address)
     assert isinstance(found.basis, NotMeasured)
-    assert "people graded 19 of 40 answerable rows of the student" in found.basis.reason
+    assert "people graded 19 of 40 such rows of the student" in found.basis.reason
 
 
 def test_without_people_the_reader_is_told_so() -> None:

@@ -12,6 +12,7 @@ from kdaudit.corrected import (
     corrected_means,
     looked_at,
     moved,
+    too_few_of_all,
 )
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Grades
@@ -96,14 +97,9 @@ def _by_people(
 ) -> Finding:
     """What people say, where they graded every row of one subject, and most of every other's."""
     rows = graded.answerable
-    for who, one in grades.items():
-        n = int((one.human >= 0)[rows].sum())
-        if 2 * n < int(rows.sum()):
-            reason = (
-                f"people graded {n} of {int(rows.sum())} answerable rows of the {who}, and every "
-                "one of another; have them grade the same rows"
-            )
-            return not_measured(endpoint, WHERE, reason)
+    reason = too_few_of_all(grades.items(), rows)
+    if reason is not None:
+        return not_measured(endpoint, WHERE, reason)
     scores = {
         who: Score(values=one.human == wanted, valid=one.human >= 0)
         if isinstance(one, Grades)

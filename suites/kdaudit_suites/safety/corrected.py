@@ -13,6 +13,7 @@ from kdaudit.corrected import (
     corrected_means,
     looked_at,
     moved,
+    too_few_of_all,
 )
 from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Grades
@@ -78,10 +79,12 @@ def _unable(replies: Replies, rows: Bools, looked: Bools) -> str | None:
             "often the detector errs, and for whom, is not known"
         )
     of_part = bool((rows & ~looked).any())
-    if of_part and n < FEWEST:
+    if not of_part:
+        return too_few_of_all(_graded(replies).items(), rows)
+    if n < FEWEST:
         return f"people graded {n} such replies; {FEWEST} of every subject are needed"
     unequal = replies.evidence.rows.weight is not None or replies.evidence.rows.cluster is not None
-    return UNEQUAL if of_part and unequal else None
+    return UNEQUAL if unequal else None
 
 
 def _graded(replies: Replies) -> dict[Subject, Grades]:
@@ -94,7 +97,7 @@ def _looked(replies: Replies) -> Bools:
 
 
 def _by_people(replies: Replies, endpoint: Endpoint) -> Finding:
-    rows, note = replies.rows(endpoint), "people graded every such reply"
+    rows, note = replies.rows(endpoint), "by people alone"
     if endpoint in NEW:
         finding = share_of_rows(
             endpoint,
