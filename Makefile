@@ -26,7 +26,7 @@ demo: install  ## run both examples, print verdicts and card paths
 	  code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac; \
 	done
 
-demo-lm: install  ## distil and audit a language model, print verdicts and card paths (15 minutes)
+demo-lm: install  ## distil and audit a language model, print verdicts and card paths (11 minutes)
 	@echo "== examples/smollm2"
 	@$(BIN)/python examples/smollm2/prepare.py
 	@$(BIN)/kdaudit distill examples/smollm2/student.toml
