@@ -5,6 +5,7 @@ same for all of them and at every temperature: T²·KL, T²·JSD_β/(β(1 - β))
 below agree to second order at high temperatures.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -145,5 +146,10 @@ def _log_softened(logits: Tensor, temperature: float) -> Tensor:
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    p = log_p.exp()
-    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(dim=1)
+    p, apart = log_p.exp(), log_p - log_q
+    terms = p * apart
+    # Only 0·∞ is to be set right. To ask whether there is any takes less than to guard against it,
+    # gradient and all; of a GPU the answer would be waited for.
+    if apart.device.type == "cpu" and math.isfinite(float(apart.detach().sum())):
+        return terms.sum(dim=1)
+    return torch.where(p > 0, terms, 0.0).sum(dim=1)
