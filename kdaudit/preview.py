@@ -184,12 +184,13 @@ def _subjects(
         )
         model = table.distill or (found.name if found is not None else "")
         opened = found.adapter if found is not None else None
-        writes = isinstance(opened, Writer) or (
+        writer = opened if isinstance(opened, Writer) else None
+        writes = writer is not None or (
             opened is None and table.distill is not None and is_language(plan.base / table.distill)
         )
         if writes and dataset.protected is not None:
             yield requests(
-                opened if isinstance(opened, Writer) else None,
+                writer,
                 beginnings(dataset.protected),
                 store,
                 subject=who,
@@ -203,7 +204,7 @@ def _subjects(
                 if need != PREDICTIONS and not (plan.file.prompt and plan.file.prompt.classes):
                     continue  # texts are written of the audited rows alone
                 yield requests(
-                    opened if isinstance(opened, Writer) else None,
+                    writer,
                     asking(plan.file, frame, need, f"[{role}] {model}"),
                     store,
                     subject=who,

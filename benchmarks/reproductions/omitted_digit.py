@@ -310,7 +310,7 @@ def main() -> int:
     size = Size(
         wide=800 if large else 400,
         narrow=200,
-        epochs=(60, 25) if large else (150, 150),
+        epochs=(60, 150) if large else (150, 150),
         seeds=seeds,
         temperatures=(8.0,) if chosen.quick else (2.0, 8.0, 20.0),
     )

@@ -1,7 +1,8 @@
 """Written answers of the audited models: brought onto the rows, and graded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from kdaudit.data.audit_file import GradingTable
 from kdaudit.data.frame import Frame
 from kdaudit.errors import DataError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Generations, Grades, Ints, Likelihoods, Strings
+from kdaudit.evidence.kinds import Bools, Generations, Grades, Ints, Likelihoods, Strings
 from kdaudit.evidence.view import GENERATIONS, GRADES, LIKELIHOODS, Questions, Trio
 from kdaudit.grading.grade import UNGRADED, Grader
 from kdaudit.grading.judged import read_letter, related
@@ -20,6 +21,7 @@ from kdaudit.results import Need
 from kdaudit.results import Subject as Identity
 from kdaudit.subjects import Asked
 
+Held = TypeVar("Held", Generations, Likelihoods)
 Written = Mapping[Subject, Generations | NotMeasured]
 Scored = Mapping[Subject, Likelihoods | NotMeasured]
 
@@ -30,21 +32,12 @@ def written(asked: Mapping[Subject, Asked]) -> dict[Subject, Generations | NotMe
     Raises:
         DataError: for a subject with texts on fewer than half of the rows.
     """
-    everyone: dict[Subject, Generations | NotMeasured] = dict.fromkeys(
-        ORDER, NotMeasured("the audit has no baseline")
+    return _everyone(
+        {role: (one, one.written) for role, one in asked.items()},
+        what="generated text",
+        due=lambda texts: np.ones(len(texts), dtype=np.bool_),
+        said="rows have a text",
     )
-    for role, one in asked.items():
-        if one.written is None:
-            everyone[role] = NotMeasured(f"{one.opened.name} holds no generated text")
-            continue
-        valid = one.written.valid
-        if 2 * int(valid.sum()) < len(valid):
-            raise DataError(
-                f"[{role}] {one.opened.name}: only {int(valid.sum())} of {len(valid)} rows have a "
-                "text; fewer than half is not evidence. Record the rest"
-            )
-        everyone[role] = one.written
-    return everyone
 
 
 def likelihoods(asked: Mapping[Subject, Asked]) -> dict[Subject, Likelihoods | NotMeasured]:
@@ -53,22 +46,37 @@ def likelihoods(asked: Mapping[Subject, Asked]) -> dict[Subject, Likelihoods | N
     Raises:
         DataError: for a subject with likelihoods of fewer than half of the rows with choices.
     """
-    everyone: dict[Subject, Likelihoods | NotMeasured] = dict.fromkeys(
+    return _everyone(
+        {role: (one, one.likelihoods) for role, one in asked.items()},
+        what="likelihoods of given texts",
+        due=lambda scored: np.diff(scored.start) > 0,
+        said="rows with choices have all their likelihoods",
+    )
+
+
+def _everyone(
+    asked: Mapping[Subject, tuple[Asked, Held | None]],
+    *,
+    what: str,
+    due: Callable[[Held], Bools],
+    said: str,
+) -> dict[Subject, Held | NotMeasured]:
+    """What each subject has, or why it has none; ``due`` says of which rows there should be any."""
+    everyone: dict[Subject, Held | NotMeasured] = dict.fromkeys(
         ORDER, NotMeasured("the audit has no baseline")
     )
-    for role, one in asked.items():
-        if one.likelihoods is None:
-            everyone[role] = NotMeasured(f"{one.opened.name} holds no likelihoods of given texts")
+    for role, (one, held) in asked.items():
+        if held is None:
+            everyone[role] = NotMeasured(f"{one.opened.name} holds no {what}")
             continue
-        due = np.diff(one.likelihoods.start) > 0
-        valid = one.likelihoods.valid & due
-        if 2 * int(valid.sum()) < int(due.sum()):
+        rows = due(held)
+        n, of = int((held.valid & rows).sum()), int(rows.sum())
+        if 2 * n < of:
             raise DataError(
-                f"[{role}] {one.opened.name}: only {int(valid.sum())} of {int(due.sum())} rows "
-                "with choices have all their likelihoods; fewer than half is not evidence. Record "
-                "the rest"
+                f"[{role}] {one.opened.name}: only {n} of {of} {said}; fewer than half is not "
+                "evidence. Record the rest"
             )
-        everyone[role] = one.likelihoods
+        everyone[role] = held
     return everyone
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from kdaudit.errors import ModelError
 from kdaudit.models.causal.adapter import GGUF, CausalModel, is_gguf
-from kdaudit.models.hf import HfModel
 from kdaudit.models.pretrained import Pretrained, require
+from kdaudit.models.sequence_classifier import SequenceClassifier
 
 CAUSAL = ("ForCausalLM", "LMHeadModel")  # how Transformers ends the names of such architectures
 
@@ -26,14 +26,14 @@ class HuggingFace:
         dtype: str = "float32",
         chat: bool | None = None,
         quantize: str | None = None,
-    ) -> HfModel | CausalModel:
+    ) -> SequenceClassifier | CausalModel:
         """Find the model; nothing is loaded.
 
         Args:
             source: a folder or a GGUF file relative to ``base``, or a model of the hub, where
                 there is a network.
             base: folder of the audit file.
-            text: of a classifier, as `HfModel.open` says.
+            text: of a classifier, as `SequenceClassifier.open` says.
             max_length: as either says.
             batch_size: rows answered at once; by default 32 of a classifier, 8 of a language model.
             dtype: ``float32`` or ``bfloat16``.
@@ -65,7 +65,7 @@ class HuggingFace:
                 raise ModelError(
                     f"{source} is a classifier, which has no option {option}; take it out"
                 )
-        return HfModel.open(
+        return SequenceClassifier.open(
             source, base=base, text=text, max_length=max_length, dtype=dtype, **sized
         )
 

@@ -3,11 +3,12 @@
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.models.adapter import Adapter
+from kdaudit.models.generations import GenerationsFile
+from kdaudit.models.likelihoods import LikelihoodsFile
 from kdaudit.models.recorded_language import RecordedLanguage
 from kdaudit.registry import GROUPS, available, load
 
@@ -75,13 +76,14 @@ def _both(role: str, table: SubjectTable, base: Path) -> Opened:
     """Two files of one language model."""
     for option in set(table.options) - RecordedLanguage.keys:
         raise ConfigError(f"[{role}]: {unknown('option of recorded answers', option, [])}")
-    each = {
-        key: open_model(role, SubjectTable.model_validate({key: source}), base)
-        for key, source in table.options.items()
-    }
-    files = {key: one.adapter for key, one in each.items()}
+    generations, likelihoods = (
+        open_model(role, SubjectTable.model_validate({key: table.options[key]}), base)
+        for key in ("generations", "likelihoods")
+    )
+    assert isinstance(generations.adapter, GenerationsFile)
+    assert isinstance(likelihoods.adapter, LikelihoodsFile)
     return Opened(
-        kind="generations",
-        name=" and ".join(each[key].name for key in sorted(each)),
-        adapter=RecordedLanguage(**cast("dict[str, Any]", files)),
+        kind=generations.kind,
+        name=f"{generations.name} and {likelihoods.name}",
+        adapter=RecordedLanguage(generations=generations.adapter, likelihoods=likelihoods.adapter),
     )

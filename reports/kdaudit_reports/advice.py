@@ -10,6 +10,7 @@ CONTROL = (
     "compare with a control trained on labels alone, at equal budget, to tell distillation from "
     "the student's size"
 )
+CHOICES = f"It no longer tells true from false: give it more layers or text; and {CONTROL}."
 
 FAILED = {
     "ACC": f"Find where it loses: read the slices and rare classes; then {CONTROL}.",
@@ -19,8 +20,8 @@ FAILED = {
     "HAL": "Let it decline what it does not know: by a threshold fixed on the validation split, or "
     "where it writes texts by transfer rows that decline; and audit again.",
     "HAL002": f"Read the transfer matrix: what it lost, and to what; then {CONTROL}.",
-    "HAL012": f"It no longer tells true from false: give it more layers or text; and {CONTROL}.",
-    "HAL013": f"It no longer tells true from false: give it more layers or text; and {CONTROL}.",
+    "HAL012": CHOICES,
+    "HAL013": CHOICES,
     "LAT": "Profile the student on the machine it ships to; a smaller student is another recipe.",
 }
 # Rates that are of rows of one label only: other rows would not help.

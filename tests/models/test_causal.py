@@ -18,9 +18,9 @@ from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Decoding, Prompt, Scorer, UnfitPromptError, Writer, Written
 from kdaudit.models.causal import likelihood, steps
 from kdaudit.models.causal.adapter import CausalModel
-from kdaudit.models.hf import HfModel
 from kdaudit.models.hugging_face import HuggingFace
 from kdaudit.models.pretrained import quiet
+from kdaudit.models.sequence_classifier import SequenceClassifier
 from tests.models import tiny_bert, tiny_gguf, tiny_llama
 
 TEXTS = ("hello", "a much longer prompt is here", "x", "", "what is it?" * 5, "abc", "hh", "iii")
@@ -378,7 +378,7 @@ def test_options_that_cannot_be_meant_are_refused(
 
 def test_a_classifier_stays_one(tmp_path: Path) -> None:
     tiny_bert.save(tmp_path / "bert")
-    assert isinstance(HuggingFace.open("bert", base=tmp_path, batch_size=4), HfModel)
+    assert isinstance(HuggingFace.open("bert", base=tmp_path, batch_size=4), SequenceClassifier)
     with pytest.raises(ModelError, match="is a classifier, which has no option chat"):
         HuggingFace.open("bert", base=tmp_path, chat=True)
 

@@ -22,8 +22,8 @@ from kdaudit.governance.digest import json_digest
 from kdaudit.models.adapter import Adapter, Columns
 from kdaudit.models.code import resolve
 from kdaudit.models.folder import ModelFolder
-from kdaudit.models.hf import HfModel
 from kdaudit.models.open import Opened, open_model
+from kdaudit.models.sequence_classifier import SequenceClassifier
 from kdaudit.models.torch import TorchModel
 from kdaudit.models.transformer import FACTORY
 from kdaudit.progress import Progress
@@ -169,7 +169,7 @@ def live(
         ConfigError: if it is neither a PyTorch model nor one of Transformers.
     """
     model = torch_model(opened.adapter)
-    if isinstance(opened.adapter, HfModel):
+    if isinstance(opened.adapter, SequenceClassifier):
         module, encoder = opened.adapter.taken_apart()
         factory, classes = resolve(FACTORY, Path()), opened.adapter.classes
     elif model is not None:
@@ -188,7 +188,7 @@ def live(
 
 def encoder_of(adapter: Adapter) -> Callable[[Columns], torch.Tensor]:
     """What makes the input of the module that `live` gives."""
-    if isinstance(adapter, HfModel):
+    if isinstance(adapter, SequenceClassifier):
         return adapter.taken_apart()[1]
     model = torch_model(adapter)
     assert model is not None  # live has refused it

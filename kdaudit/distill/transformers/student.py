@@ -21,10 +21,10 @@ from kdaudit.errors import ConfigError, ModelError
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.code import resolve
 from kdaudit.models.folder import ModelFolder, read_lineage
-from kdaudit.models.hf import HfModel
 from kdaudit.models.inputs import select
 from kdaudit.models.open import Opened
 from kdaudit.models.pretrained import Pretrained, require
+from kdaudit.models.sequence_classifier import SequenceClassifier
 from kdaudit.models.torch import build
 from kdaudit.models.transformer import (
     ENCODE,
@@ -163,7 +163,7 @@ def _origin(table: TransformerTable, base: Path, teacher: Callable[[], Opened]) 
     if table.init.source != TEACHER:
         return _from_folder(Pretrained.find(table.init.source, base), table.pooling or "own")
     opened = teacher()
-    if isinstance(opened.adapter, HfModel):
+    if isinstance(opened.adapter, SequenceClassifier):
         return _from_folder(opened.adapter.folder, table.pooling or "own")
     model = torch_model(opened.adapter)
     if model is None or model.factory.name != FACTORY:
@@ -223,7 +223,7 @@ def _tokenizer(
             raise ConfigError(f"student.transformer.tokenizer: there is no file {path}")
         return path.read_text("utf-8")
     opened = teacher()
-    if isinstance(opened.adapter, HfModel):
+    if isinstance(opened.adapter, SequenceClassifier):
         return opened.adapter.folder.tokenizer_text()
     model = torch_model(opened.adapter)
     if model is None or model.factory.name != FACTORY:
@@ -315,7 +315,7 @@ def _said(
 def _descends(teacher: Opened, digest: str) -> bool:
     """Whether the teacher is these files, or was itself trained from them."""
     adapter = teacher.adapter
-    if isinstance(adapter, HfModel):
+    if isinstance(adapter, SequenceClassifier):
         return json_digest(adapter.folder.digests()) == digest
     if not isinstance(adapter, ModelFolder):
         return False

@@ -148,7 +148,7 @@ class Steps:
         try:
             with torch.inference_mode():
                 self.cache.batch_select_indices(rows)
-        except (AttributeError, IndexError, NotImplementedError) as error:
+        except (AttributeError, IndexError) as error:  # of layers that keep no rows
             raise ModelError(_not_kept(self.name, self.model)) from error
         return replace(self, mask=self.mask[rows], position=self.position[rows])
 

@@ -16,8 +16,8 @@ from transformers import AutoTokenizer
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.errors import ConfigError, ModelError
 from kdaudit.models.adapter import Runnable
-from kdaudit.models.hf import HfModel
 from kdaudit.models.open import open_model
+from kdaudit.models.sequence_classifier import SequenceClassifier
 from tests.models import tiny_bert
 from tests.models.tiny_bert import NAMES, texts
 
@@ -28,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def opened(folder: Path, source: str = "bert", **options: Any) -> HfModel:
-    return HfModel.open(source, base=folder, **options)
+def opened(folder: Path, source: str = "bert", **options: Any) -> SequenceClassifier:
+    return SequenceClassifier.open(source, base=folder, **options)
 
 
 def test_logits_are_those_of_transformers_itself(folder: Path) -> None:
@@ -117,8 +117,9 @@ def test_half_precision_is_near_and_answers_in_float32(folder: Path) -> None:
 
 def test_identity_and_opening_import_neither_torch_nor_transformers(folder: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from kdaudit.models.hf import HfModel\n"
-        f"HfModel.open('bert', base=Path({str(folder)!r})).identity()\n"
+        "import sys; from pathlib import Path\n"
+        "from kdaudit.models.sequence_classifier import SequenceClassifier\n"
+        f"SequenceClassifier.open('bert', base=Path({str(folder)!r})).identity()\n"
         "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -184,7 +185,7 @@ def test_a_name_of_the_hub_without_network_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=r"could not be fetched from the hub.*name the folder"):
-        HfModel.open("nobody/nothing", base=tmp_path)
+        SequenceClassifier.open("nobody/nothing", base=tmp_path)
 
 
 def test_more_than_two_columns_are_refused(folder: Path) -> None:
@@ -204,5 +205,5 @@ def test_without_the_library_the_message_says_how_to_install_it(
 def test_an_audit_file_names_it_by_its_key(folder: Path) -> None:
     table = SubjectTable.model_validate({"hf": "bert", "text": "message", "max_length": 8})
     found = open_model("student", table, folder)
-    assert isinstance(found.adapter, HfModel)
+    assert isinstance(found.adapter, SequenceClassifier)
     assert found.adapter.max_length == 8

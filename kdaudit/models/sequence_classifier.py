@@ -31,7 +31,7 @@ LIMIT = 512  # tokens, where neither user nor tokenizer nor architecture says le
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HfModel:
+class SequenceClassifier:
     """One classifier; see the module's page.
 
     Attributes:
