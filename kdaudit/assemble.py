@@ -10,7 +10,7 @@ from kdaudit.basis import Subject
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame
 from kdaudit.data.variants import which_changed
-from kdaudit.declared import crosses
+from kdaudit.declared import crosses, pools
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.benchmark_tasks import Benchmarks
@@ -93,7 +93,7 @@ def assemble(
             changes={name: moved[keep] for name, moved in changes.items()},
         )
 
-    inside = view(~outside)
+    inside = replace(view(~outside), independent=data.label_source in ("human", "outcome"))
     return replace(
         inside,
         outside=view(outside) if outside.any() else None,
@@ -138,6 +138,8 @@ def _rows(plan: Plan, dataset: Dataset, frame: Frame, classes: tuple[str, ...]) 
             for name, one in data.scores.items()
         },
         rejecting=tuple(i for i, name in enumerate(classes) if name == data.out_of_scope),
+        pools=pools(plan.contract),
+        pairs=tuple(dict.fromkeys(check.each[0] for check in plan.contract if check.pairs)),
     )
 
 

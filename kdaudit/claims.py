@@ -16,20 +16,28 @@ from kdaudit.basis import (
     bounded,
     contrast_weights,
     difference,
-    effective_units,
+    difference_counts,
     estimated,
-    heaviest_share,
+    is_binary,
     method_of,
     negated,
+    of_ratios,
     own,
     pair_counts,
-    span_of,
+    ratio_counts,
+    share_counts,
     unit,
 )
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.results import Basis, Better, Finding, Fixed, Means, Table
-from kdaudit.stats import linear, one_sided_table
-from kdaudit.stats.power import required_n
+from kdaudit.results import Basis, Better, Check, Finding, Fixed, LeastRatio, Limit, Means, Table
+from kdaudit.stats import counts, least_ratio, linear
+from kdaudit.stats.exact_unconditional import MOST, exact_p_below
+from kdaudit.stats.interval import tail
+from kdaudit.stats.least_ratio import Ratios
+
+# Of alpha, what may be spent on taking a reference of no contrast for a biased one; see
+# `_further_from_zero`.
+SIGN = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +48,11 @@ class Claim:
         estimate: its value and two-sided interval.
         p_above: one-sided p-value that it is above the limit.
         p_below: one-sided p-value that it is below the limit.
-        needed_n: rows at which the distance seen would be decided with power 0.8; None if no
-            number of rows would.
     """
 
     estimate: Estimate
     p_above: float
     p_below: float
-    needed_n: int | None
 
 
 def claim_own(
@@ -61,17 +66,24 @@ def claim_own(
         return _fixed(value, basis, limit, absolute=finding.better is Better.ZERO)
     if isinstance(value, NotMeasured) and subject != "student":
         return value  # of a score of the pair, the basis has no number of the reference's own
-    if isinstance(basis, Means):
-        return _own_mean(basis, finding.better, limit, alpha, ORDER.index(subject))
-    measured = own(basis, subject, 1 - 2 * alpha)
-    assert isinstance(measured, Estimate)  # whoever has a value is in the table
-    share = measured.value
-    right = round(share * measured.n)
+    if isinstance(basis, LeastRatio):
+        return _least_ratio(basis, limit, alpha, subject)
+    if is_binary(basis):
+        return _share(basis, limit, alpha, subject)
+    assert isinstance(basis, Means)
+    return _own_mean(basis, finding.better, limit, alpha, ORDER.index(subject))
+
+
+def _share(
+    basis: Table | Means, limit: float, alpha: float, subject: Subject
+) -> Claim | NotMeasured:
+    measured, found = own(basis, subject, 1 - 2 * alpha), share_counts(basis, subject)
+    if isinstance(measured, NotMeasured) or found is None:
+        return NO_BASELINE
     return Claim(
         estimate=measured,
-        p_above=one_sided_table.share_p_above(right, measured.n, limit),
-        p_below=one_sided_table.share_p_below(right, measured.n, limit),
-        needed_n=_needed(share * (1 - share), abs(share - limit), alpha, 1.0),
+        p_above=counts.share_p_above(found, limit),
+        p_below=counts.share_p_below(found, limit),
     )
 
 
@@ -89,7 +101,27 @@ def _own_mean(
         estimate=estimated(basis, weights, 1 - 2 * alpha),
         p_above=linear.p_above(value, scaled),
         p_below=linear.p_below(value, scaled),
-        needed_n=_needed_means(basis, weights, abs(value.value - scaled), alpha),
+    )
+
+
+def _least_ratio(
+    basis: LeastRatio, limit: float, alpha: float, subject: Subject
+) -> Claim | NotMeasured:
+    ratios = getattr(basis, subject)
+    if isinstance(ratios, NotMeasured):
+        return ratios
+    if limit > 1:
+        return NotMeasured(f"no group is selected more than the most selected; {limit:g} > 1")
+    return _of_ratios(ratios, limit, alpha)
+
+
+def _of_ratios(ratios: Ratios, limit: float, alpha: float) -> Claim | NotMeasured:
+    if not limit > 0:
+        return NotMeasured(f"a ratio is always above 0; a limit of {limit:g} asks for nothing")
+    return Claim(
+        estimate=of_ratios(ratios, 1 - 2 * alpha),
+        p_above=least_ratio.p_above(ratios, limit, alpha),
+        p_below=least_ratio.p_below(ratios, limit, alpha),
     )
 
 
@@ -102,6 +134,7 @@ def claim_worse(
         return basis
     if isinstance(basis, Fixed):
         return _fixed_worse(finding, basis, reference, margin)
+    assert not isinstance(basis, LeastRatio)  # a ratio has no margin
     if finding.better is Better.ZERO:
         return _further_from_zero(basis, reference, margin, alpha)
     return _worse(basis, finding.better, reference, margin, alpha)
@@ -119,6 +152,18 @@ def p_better(finding: Finding, alpha: float) -> float:
     return claim.p_below if isinstance(claim, Claim) else 1.0
 
 
+def p_same(finding: Finding, apart: float, alpha: float) -> float:
+    """One-sided p-value that student and teacher are less than ``apart`` apart, either way.
+
+    Two one-sided tests (Schuirmann 1987): that nothing is shown to differ is no evidence of it.
+    """
+    worse = claim_worse(finding, "teacher", apart, alpha)
+    better = claim_worse(finding, "teacher", -apart, alpha)
+    if not (isinstance(worse, Claim) and isinstance(better, Claim)):
+        return 1.0
+    return max(worse.p_below, better.p_above)
+
+
 def _compared(finding: Finding, reference: Reference, *, share: bool = False) -> Basis:
     """The basis of a comparison with the reference, or why there is none.
 
@@ -129,8 +174,11 @@ def _compared(finding: Finding, reference: Reference, *, share: bool = False) ->
         return basis
     if reference == "teacher" and isinstance(finding.difference, NotMeasured):
         return finding.difference
+    if isinstance(basis, LeastRatio) and share:
+        return basis
     own_ratios = share and isinstance(basis, Means) and len(basis.mean) > 1
-    if isinstance(basis, Means) and basis.scale == "log" and not own_ratios:
+    ratio = isinstance(basis, LeastRatio) or (isinstance(basis, Means) and basis.scale == "log")
+    if ratio and not own_ratios:
         return NotMeasured("a ratio is a comparison already; hold it with at_least or at_most")
     return basis
 
@@ -143,18 +191,17 @@ def _worse(
         return measured
     sign = -1.0 if better is Better.HIGHER else 1.0
     worse = measured if sign > 0 else negated(measured)
-    if isinstance(basis, Table):
-        pair = pair_counts(basis, reference)
+    if is_binary(basis):
+        pair = difference_counts(basis, reference)
         assert pair is not None  # `difference` has said so
-        gains, losses = (pair[1], pair[2]) if sign < 0 else (pair[2], pair[1])
-        n = worse.n
-        variance = (gains + losses) / n - worse.value**2
+        more, less = counts.difference_p_above, counts.difference_p_below
+        above, below = (more, less) if sign > 0 else (less, more)
         return Claim(
             estimate=worse,
-            p_above=one_sided_table.difference_p_below(gains, losses, n, -margin),
-            p_below=one_sided_table.difference_p_above(gains, losses, n, -margin),
-            needed_n=_needed(variance, abs(margin - worse.value), alpha, 1.0),
+            p_above=above(pair, sign * margin),
+            p_below=below(pair, sign * margin),
         )
+    assert isinstance(basis, Means)
     weights = contrast_weights(basis, reference, 1.0)
     assert weights is not None
     value = bounded(basis, [sign * w for w in weights], alpha)
@@ -162,7 +209,6 @@ def _worse(
         estimate=worse,
         p_above=linear.p_above(value, margin),
         p_below=linear.p_below(value, margin),
-        needed_n=_needed_means(basis, weights, abs(value.value - margin), alpha),
     )
 
 
@@ -178,31 +224,41 @@ def claim_share(
         return basis
     if isinstance(basis, Fixed):
         return NotMeasured("only its difference was measured, not a share; use margin")
+    if isinstance(basis, LeastRatio):
+        versus = basis.versus_teacher if reference == "teacher" else basis.versus_baseline
+        return versus if isinstance(versus, NotMeasured) else _of_ratios(versus, keep, alpha)
     nothing = NotMeasured(f"the {reference} scores too near to zero; a share of that means nothing")
-    if isinstance(basis, Means):
+    if not is_binary(basis):
+        assert isinstance(basis, Means)
         return _share_of_means(basis, reference, keep, alpha) or nothing
-    pair = pair_counts(basis, reference)
-    if pair is None:
-        return NO_BASELINE
-    return _share_of_table(pair, keep, alpha) or nothing
+    pair = ratio_counts(basis, reference, keep)
+    return NO_BASELINE if pair is None else _share_of_table(pair, keep, alpha, basis) or nothing
 
 
-def _share_of_table(pair: tuple[int, int, int, int], keep: float, alpha: float) -> Claim | None:
-    n11, n10, n01, n00 = pair
-    n, level = n11 + n10 + n01 + n00, 1 - 2 * alpha
-    if n11 + n01 == 0:
+def _share_of_table(
+    pair: counts.Counts, keep: float, alpha: float, basis: Table | Means
+) -> Claim | None:
+    level = 1 - 2 * alpha
+    if pair.n11 + pair.n01 == 0:
         return None
-    low, high = one_sided_table.ratio_interval(*pair, level)
+    low, high = counts.ratio_interval(pair, level)
     if not math.isfinite(high):
         return None
-    value = (n11 + n10) / (n11 + n01)
-    per_row = (n11 * (1 - keep) ** 2 + n10 + n01 * keep**2) / n
-    gap = ((n11 + n10) - keep * (n11 + n01)) / n
+    value = (pair.n11 + pair.n10) / (pair.n11 + pair.n01)
+    n, method = round(pair.n), "Tang score"
+    if isinstance(basis, Means):
+        n, method = basis.n, f"Rao-Scott Tang score, worth {pair.n:.4g} rows"
     return Claim(
-        estimate=Estimate(value=value, low=low, high=high, n=n, level=level, method="Tang score"),
-        p_above=one_sided_table.ratio_p_above(*pair, keep),
-        p_below=one_sided_table.ratio_p_below(*pair, keep),
-        needed_n=_needed(per_row - gap**2, abs(gap), alpha, 1.0),
+        estimate=Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=n,
+            level=level,
+            method=method,
+        ),
+        p_above=counts.ratio_p_above(pair, keep),
+        p_below=counts.ratio_p_below(pair, keep),
     )
 
 
@@ -225,16 +281,13 @@ def _share_of_means(basis: Means, reference: Reference, keep: float, alpha: floa
     ratio = basis.mean[0] / basis.mean[index]
     low = _crossing(lambda share: linear.lower(gap(share), alpha), ratio, -1.0)
     high = _crossing(lambda share: linear.upper(gap(share), alpha), ratio, 1.0)
-    weights = contrast_weights(basis, reference, keep)
-    assert weights is not None
-    value = bounded(basis, weights, alpha)
+    value = gap(keep)
     return Claim(
         estimate=Estimate(
             value=ratio, low=low, high=high, n=basis.n, level=1 - 2 * alpha, method="Fieller"
         ),
         p_above=linear.p_above(value, 0.0),
         p_below=linear.p_below(value, 0.0),
-        needed_n=_needed_means(basis, weights, abs(value.value), alpha),
     )
 
 
@@ -247,8 +300,32 @@ def _share_of_ratios(basis: Means, reference: Reference, keep: float, alpha: flo
         estimate=estimated(basis, weights, 1 - 2 * alpha),
         p_above=linear.p_above(value, limit),
         p_below=linear.p_below(value, limit),
-        needed_n=_needed_means(basis, weights, abs(value.value - limit), alpha),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroRule:
+    """How |S| - |T| is held against a margin: which contrasts must stay inside, which beyond.
+
+    Attributes:
+        sides: coefficients (a, b) of aS + bT; all must be shown to be inside the margin.
+        spent: part of alpha that choosing them has cost.
+    """
+
+    sides: tuple[tuple[float, float], tuple[float, float]]
+    spent: float = SIGN
+
+
+def zero_rule(low: float, high: float) -> ZeroRule:
+    """The rule that follows from the interval of T, two-sided at 1 - SIGN·alpha.
+
+    >>> zero_rule(0.01, 0.2).sides, zero_rule(-0.1, 0.1).sides
+    (((1.0, -1.0), (-1.0, -1.0)), ((1.0, -1.0), (-1.0, 1.0)))
+    """
+    if low > 0 or high < 0:
+        sign = 1.0 if low > 0 else -1.0
+        return ZeroRule(sides=((sign, -sign), (-sign, -sign)))
+    return ZeroRule(sides=((1.0, -1.0), (-1.0, 1.0)))
 
 
 def _further_from_zero(
@@ -257,8 +334,10 @@ def _further_from_zero(
     """|S| - |T| against a margin: repairing a reference's bias passes, reversing it does not.
 
     With s = sign(T) where T's interval excludes 0, the harm is max(s(S - T), -s(S + T)); both
-    bounds must hold. Otherwise T may be 0, and S - T and T - S must both hold. To say that the
-    margin is exceeded no sign of T is assumed: |S| - |T| = max over a of min over b of aS + bT
+    bounds must hold. Otherwise T may be 0, and S - T and T - S must both hold. The sign is taken
+    from the same rows, so a tenth of alpha is kept for taking T = 0 for a bias, and the bounds have
+    the rest: without that, a student at its margin passes with chance 0.06 where T = 0. To say that
+    the margin is exceeded no sign of T is assumed: |S| - |T| = max over a of min over b of aS + bT
     (a, b = ±1), a union of intersections, with Bonferroni over a.
     """
     if isinstance(basis, Table):
@@ -266,40 +345,31 @@ def _further_from_zero(
     index = ORDER.index(reference)
     if index >= len(basis.mean):
         return NO_BASELINE
-    level = 1 - 2 * alpha
 
     def mix(a: float, b: float) -> linear.Combination:
         weights = [0.0] * len(basis.mean)
         weights[0], weights[index] = a, b
         return bounded(basis, weights, alpha)
 
-    # At alpha/2 a side, since the sign is chosen by the data: at alpha, T = 0 is taken for a bias
-    # in one case of ten, and a student at its margin then passes with chance 0.063 in all.
-    low, high = linear.interval(mix(0.0, 1.0), 1 - alpha)
-    if low > 0 or high < 0:
-        sign = 1.0 if low > 0 else -1.0
-        sides = (mix(sign, -sign), mix(-sign, -sign))
-    else:
-        sides = (mix(1.0, -1.0), mix(-1.0, 1.0))
+    rule = zero_rule(*linear.interval(mix(0.0, 1.0), 1 - SIGN * alpha))
+    left = alpha * (1 - rule.spent)
+    sides = [mix(a, b) for a, b in rule.sides]
     value = abs(basis.mean[0]) - abs(basis.mean[index])
     exceeded = min(max(linear.p_above(mix(a, b), margin) for b in (1.0, -1.0)) for a in (1.0, -1.0))
     within = max(linear.p_below(side, margin) for side in sides)
-    lowest = max(min(linear.lower(mix(a, b), alpha) for b in (1.0, -1.0)) for a in (1.0, -1.0))
-    worst = max(sides, key=lambda side: linear.upper(side, alpha))
-    weights = [0.0] * len(basis.mean)
-    weights[0], weights[index] = 1.0, -1.0
+    lowest = max(min(linear.lower(mix(a, b), alpha / 2) for b in (1.0, -1.0)) for a in (1.0, -1.0))
+    highest = max(linear.upper(side, left) for side in sides)
     return Claim(
         estimate=Estimate(
             value=value,
             low=min(lowest, value),
-            high=max(linear.upper(worst, alpha), value),
+            high=max(highest, value),
             n=basis.n,
-            level=level,
+            level=1 - 2 * alpha,
             method=f"intersection-union of {method_of(basis)}",
         ),
         p_above=min(1.0, 2 * exceeded),
-        p_below=within,
-        needed_n=_needed_means(basis, weights, abs(margin - max(s.value for s in sides)), alpha),
+        p_below=min(1.0, within / (1 - rule.spent)),
     )
 
 
@@ -319,7 +389,6 @@ def _size(basis: Means, weights: Sequence[float], limit: float, alpha: float) ->
         ),
         p_above=min(1.0, 2 * min(linear.p_above(value, limit), linear.p_below(value, -limit))),
         p_below=max(linear.p_below(value, limit), linear.p_above(value, -limit)),
-        needed_n=_needed_means(basis, weights, abs(limit - abs(value.value)), alpha),
     )
 
 
@@ -340,43 +409,61 @@ def _fixed_worse(
 def _fixed(
     measured: Measurement, basis: Fixed, limit: float, *, absolute: bool
 ) -> Claim | NotMeasured:
-    """What can be said at one level only: p is that level where the interval excludes the limit."""
+    """What an interval made at one level says.
+
+    Where the interval excludes the limit, the p-value is at most the risk of that level. How much
+    smaller it is follows from how many of its half-widths the value lies from the limit, by
+    Student's t, and by the wider half of a skewed interval.
+    """
     if isinstance(measured, NotMeasured):
         return measured
     if absolute:
         return NotMeasured("the size of a contrast cannot be had from one interval")
-    risk = (1 - basis.level) / 2
     return Claim(
         estimate=measured,
-        p_above=risk if measured.low > limit else 1.0,
-        p_below=risk if measured.high < limit else 1.0,
-        needed_n=None,
+        p_above=_beyond(measured, basis, limit),
+        p_below=_beyond(negated(measured), basis, -limit),
     )
 
 
-def _needed(variance: float, distance: float, alpha: float, span: float) -> int | None:
-    """Rows that decide a distance, at the spread seen and if not one more answer differs."""
-    if not distance > 1e-9:
-        return None
-    by_spread = required_n(max(variance, 0.0), distance, alpha=alpha) if variance > 0 else 1
-    by_zero = one_sided_table.agreement_n(min(distance / span, 0.999), alpha=alpha)
-    return max(by_spread, by_zero)
+def _beyond(measured: Estimate, basis: Fixed, limit: float) -> float:
+    """P-value that the value is above the limit, from its interval."""
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+    if basis.level >= 1:  # counted: what is above is so for certain
+        return 0.0 if measured.low > limit else 1.0
+    risk = tail(basis.level)
+    if not measured.low > limit:
+        return 1.0
+    if basis.least_p is None:
+        return risk
+    half = max(measured.value - measured.low, measured.high - measured.value)
+    if half <= 0:
+        return basis.least_p
+    steps = (measured.value - limit) / half
+    if basis.df is None:
+        p = float(ndtr(float(ndtri(risk)) * steps))
+    else:
+        p = float(stdtr(basis.df, float(stdtrit(basis.df, risk)) * steps))
+    return min(risk, max(p, basis.least_p))
 
 
-def _needed_means(
-    basis: Means, weights: Sequence[float], distance: float, alpha: float
-) -> int | None:
-    if not distance > 1e-9:
-        return None
-    variance = sum(
-        a * b * basis.covariance[i][j] for i, a in enumerate(weights) for j, b in enumerate(weights)
-    )
-    # The covariance is that of units already, with their design effect. What not one answer shows
-    # counts them again: as many rows per unit as here, in units as unequal as these.
-    units = effective_units(basis)
-    per_unit = basis.n * (1 / units + math.sqrt(heaviest_share(basis) / units)) / 2
-    span = max(span_of(basis, weights), 1e-9)
-    return _needed(max(variance, 0.0) * basis.n, distance, alpha, span * per_unit)
+def exact_p_exceeded(check: Check, finding: Finding) -> float:
+    """Exact p-value that few rows exceed a margin; 0 where the test is exact or safe already.
+
+    Shares are tested exactly whatever their rows, and t tests are wider than they need to be; only
+    the score test of a paired difference errs too often where rows are few.
+    """
+    basis, margin = finding.basis, check.value
+    if check.limit is not Limit.MARGIN or not isinstance(basis, Table) or not 0 <= margin < 1:
+        return 0.0
+    pair = pair_counts(basis, check.against)
+    if pair is None or sum(pair) > MOST:
+        return 0.0
+    _, gains, losses, _ = pair
+    if finding.better is not Better.HIGHER:
+        gains, losses = losses, gains
+    return exact_p_below(gains, losses, sum(pair), -margin)
 
 
 def _crossing(bound: Callable[[float], float], start: float, direction: float) -> float:

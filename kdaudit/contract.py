@@ -1,18 +1,24 @@
 """Decide, from findings and declared limits alone, whether the student may ship.
 
 A check passes when the harmful side of its one-sided interval stays inside its limit: an
-intersection-union test, so no correction is needed to pass. It fails when Holm's procedure over
-all checks of its severity says that the limit is exceeded. Otherwise it is inconclusive, with the
-number of rows that would decide. Unrounded numbers decide. Nothing measured is never a pass.
+intersection-union test, so no correction is needed to pass. It fails when weighted Holm over the
+checks of its severity (`kdaudit.exceeded`) says that the limit is exceeded, however few rows there
+are. Otherwise it is inconclusive, with the number of rows that would decide. Unrounded numbers
+decide. Nothing measured is never a pass.
 """
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kdaudit.claims import Claim, claim_own, claim_share, claim_worse
+from kdaudit.claims import Claim, claim_own, claim_share, claim_worse, exact_p_exceeded
 from kdaudit.errors import ExitCode, examples, unknown
 from kdaudit.estimate import Estimate, NotMeasured
+from kdaudit.exceeded import Adjusted, adjust
+from kdaudit.needed import needed_rows
 from kdaudit.results import (
+    OTHER,
     Check,
     Finding,
     Fixed,
@@ -21,11 +27,14 @@ from kdaudit.results import (
     Outcome,
     Severity,
     SuiteResult,
+    Table,
     Verdict,
+    Where,
     address,
+    together,
 )
-from kdaudit.stats.holm import holm
 
+POOL = re.compile(r"all under \d+ rows$")
 TOLERANCE = 1e-12  # bounds equal to a limit up to rounding are inside it
 
 COMPARING = (Limit.MARGIN, Limit.KEEP)  # limits that hold a student against a reference
@@ -37,8 +46,9 @@ COMPLETE = Check(code="ACC003", limit=Limit.AT_MOST, value=0.001, min_n=2, decla
 class Policy:
     """Which undecided outcomes stop a release.
 
-    Failures always do, and so does what is undecided where answers are missing: a policy forgives
-    too few rows, not answers that were left out.
+    Failures always do, and so does what is undecided where answers are missing, or where the
+    interval of the check itself lies beyond its limit: a policy forgives too few rows, not answers
+    that were left out, nor harm that only the number of checks keeps from being called a failure.
     """
 
     name: str | None = None
@@ -66,23 +76,10 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
         alpha: one-sided level.
 
     Returns:
-        A verdict whose outcome is pass, inconclusive or not_evaluable; whether an inconclusive one
-        is a failure is for `judge` to say, from ``p_exceeded`` of all of them.
+        A verdict whose outcome is pass, inconclusive or not_evaluable; whether one that did not
+        pass is a failure is for `judge` to say, from ``p_exceeded`` of all of them.
     """
     claim = _claim(check, finding, alpha)
-    counted = isinstance(finding.basis, Fixed) and finding.basis.level == 1
-    if isinstance(claim, Claim) and claim.estimate.n < check.min_n and not counted:
-        needed = max(check.min_n, claim.needed_n or 0)
-        return Verdict(
-            check=0,
-            address=finding.address,
-            outcome=Outcome.NOT_EVALUABLE,
-            measured=claim.estimate,
-            limit=check.value,
-            needed_n=needed,
-            reason=f"{claim.estimate.n} rows, fewer than min_n = {check.min_n}; "
-            f"about {needed:,} rows like these are needed",
-        )
     if isinstance(claim, NotMeasured):
         return Verdict(
             check=0,
@@ -97,6 +94,19 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
         )
     floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
     measured = claim.estimate
+    p = claim.p_below if floor else claim.p_above
+    counted = isinstance(finding.basis, Fixed) and finding.basis.level == 1
+    if measured.n < check.min_n and not counted:
+        return Verdict(
+            check=0,
+            address=finding.address,
+            outcome=Outcome.NOT_EVALUABLE,
+            measured=measured,
+            limit=check.value,
+            p_exceeded=max(p, exact_p_exceeded(check, finding)),
+            needed_n=check.min_n,
+            reason=f"{measured.n} rows, fewer than min_n = {check.min_n}",
+        )
     inside = (
         measured.low >= check.value - TOLERANCE
         if floor
@@ -108,9 +118,8 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
         outcome=Outcome.PASS if inside else Outcome.INCONCLUSIVE,
         measured=measured,
         limit=check.value,
-        p_exceeded=claim.p_below if floor else claim.p_above,
-        needed_n=None if inside else claim.needed_n,
-        reason=_sentence(check, finding, claim),
+        p_exceeded=p,
+        reason=_held(check, finding, measured),
     )
 
 
@@ -159,11 +168,14 @@ def judge(
             reason = f"it was not measured here: {unknown('check', check.code, owners)}"
             decided = [_not_evaluable(number, check, reason)]
         verdicts += decided or [_absent(check, number, findings)]
-    corrected = _fail_by_holm(verdicts, contract, alpha)
+    places = {
+        finding.address: finding for check in contract for finding in members(check, findings)
+    }
+    corrected = _fail_where_shown(verdicts, contract, places, alpha)
     hidden = _hidden_by_missing_answers(findings)
     return tuple(
         replace(verdict, blocks=verdict.blocks and verdict.measured != NEEDS_A_STUDENT)
-        for verdict in _mark_blocking(corrected, contract, policy, hidden)
+        for verdict in _mark_blocking(corrected, contract, policy, hidden, alpha)
     )
 
 
@@ -212,18 +224,53 @@ def _claim(check: Check, finding: Finding, alpha: float) -> Claim | NotMeasured:
 
 
 def members(check: Check, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that a check speaks of."""
-    wanted = sorted(check.each)
-    return [
+    """The findings that a check speaks of.
+
+    Of an ``each`` also all groups of fewer than ``min_n`` rows together, where there are several.
+    """
+    if not check.each:
+        return [f for f in findings if f.code == check.code and f.where == check.where]
+    wanted = sorted((*check.each, OTHER) if check.pairs else check.each)
+    here = [
         finding
         for finding in findings
-        if finding.code == check.code
-        and (
-            [column for column, _ in finding.where] == wanted
-            if check.each
-            else finding.where == check.where
-        )
+        if finding.code == check.code and [column for column, _ in finding.where] == wanted
     ]
+    pool = together(check.each, check.min_n)
+    found = [one for one in here if one.where == pool or not _is_pool(one.where)]
+    if not check.pairs and pool not in {one.where for one in found}:
+        small = [one for one in found if _rows(one) and _rows(one) < check.min_n]
+        if len(small) > 1 and all(isinstance(one.basis, Table) for one in small):
+            found.append(_pooled(small, pool))
+    return found
+
+
+def _is_pool(where: Where) -> bool:
+    """Whether an address is that of small groups together, as a check of some ``min_n`` has it."""
+    return bool(where) and len({value for _, value in where}) == 1 and bool(POOL.match(where[0][1]))
+
+
+def _rows(finding: Finding) -> int:
+    basis = finding.basis
+    if isinstance(basis, Table):
+        return basis.n11 + basis.n10 + basis.n01 + basis.n00
+    return finding.student.n if isinstance(finding.student, Estimate) else 0
+
+
+def _pooled(findings: Sequence[Finding], where: Where) -> Finding:
+    """Small groups together, of stored findings that were measured for another ``min_n``."""
+    tables = [one.basis for one in findings if isinstance(one.basis, Table)]
+    baselines = [table.baseline for table in tables if table.baseline is not None]
+    basis = Table(
+        n11=sum(table.n11 for table in tables),
+        n10=sum(table.n10 for table in tables),
+        n01=sum(table.n01 for table in tables),
+        n00=sum(table.n00 for table in tables),
+        baseline=tuple(map(sum, zip(*baselines, strict=True)))  # type: ignore[arg-type]
+        if len(baselines) == len(tables)
+        else None,
+    )
+    return replace(findings[0], where=where, basis=basis)
 
 
 def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
@@ -257,49 +304,89 @@ def _place(check: Check) -> str:
     return address(check.code, check.where or tuple((column, "*") for column in check.each))
 
 
-def _fail_by_holm(
-    verdicts: Sequence[Verdict], contract: Sequence[Check], alpha: float
+def _fail_where_shown(
+    verdicts: Sequence[Verdict],
+    contract: Sequence[Check],
+    places: Mapping[str, Finding],
+    alpha: float,
 ) -> list[Verdict]:
-    """Holm over the members of one severity: warnings never dilute what blocks."""
+    """Failures, and what is said of the checks that are left open."""
     decided = list(verdicts)
     for severity in Severity:
         family = [
-            i
-            for i, verdict in enumerate(decided)
-            if contract[verdict.check].severity is severity
-            and verdict.p_exceeded is not None
-            and verdict.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE)
+            i for i, verdict in enumerate(decided) if contract[verdict.check].severity is severity
         ]
-        adjusted = holm([_p(decided[i]) for i in family]).tolist()
-        for i, p in zip(family, adjusted, strict=True):
-            verdict = decided[i]
-            if verdict.outcome is not Outcome.INCONCLUSIVE:
-                continue
-            if p <= alpha:
-                decided[i] = replace(
-                    verdict,
-                    outcome=Outcome.FAIL,
-                    needed_n=None,
-                    reason=f"{verdict.reason}; beyond the limit (Holm p = {p:.3g} over "
-                    f"{len(family)})",
-                )
-            else:
-                decided[i] = replace(verdict, reason=f"{verdict.reason}; {_undecided(verdict, p)}")
+        some = [decided[i] for i in family]
+        adjusted = adjust(some, places, alpha)
+        for i, found in zip(family, adjusted, strict=True):
+            if found is not None and decided[i].outcome is not Outcome.PASS:
+                decided[i] = _closed(decided[i], found, contract, places, alpha)
     return decided
 
 
-def _undecided(verdict: Verdict, p: float) -> str:
-    if verdict.needed_n is None:
-        return "more rows of this kind would not decide it"
-    return (
-        f"not decided (Holm p = {p:.3g}); about {verdict.needed_n:,} rows would decide, if what "
-        "was seen is true"
+def _closed(
+    verdict: Verdict,
+    adjusted: Adjusted,
+    contract: Sequence[Check],
+    places: Mapping[str, Finding],
+    alpha: float,
+) -> Verdict:
+    """A verdict that did not pass, with what is shown of it, or what would show it."""
+    check, finding = contract[verdict.check], places[verdict.address]
+    assert isinstance(verdict.measured, Estimate)
+    small = verdict.outcome is Outcome.NOT_EVALUABLE
+    told = f"p = {adjusted.p:.3g}"
+    if adjusted.tests > 1:
+        told = f"Holm p = {adjusted.p:.3g} over {adjusted.tests}"
+    if adjusted.p <= alpha:
+        sentence = f"{_held(check, finding, verdict.measured)}; beyond the limit ({told})"
+        few = f", in {verdict.measured.n} rows" if small else ""
+        return replace(verdict, outcome=Outcome.FAIL, needed_n=None, reason=sentence + few)
+    needed = needed_rows(check, finding, verdict.measured, alpha, adjusted.share)
+    if small:
+        enough = max(check.min_n, needed or 0)
+        reason = f"{verdict.reason}; about {enough:,} rows like these are needed"
+        return replace(verdict, needed_n=enough, reason=reason)
+    return replace(
+        verdict,
+        needed_n=needed,
+        reason=f"{verdict.reason}; not decided ({told}); {_way_out(check, verdict, needed)}",
     )
 
 
-def _p(verdict: Verdict) -> float:
-    assert verdict.p_exceeded is not None
-    return verdict.p_exceeded
+def _way_out(check: Check, verdict: Verdict, needed: int | None) -> str:
+    """What would decide a check that is left open."""
+    if needed is not None:
+        return f"about {needed:,} rows would decide with chance 0.8, if what was seen is true"
+    assert isinstance(verdict.measured, Estimate)
+    floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
+    # Rounded away from what was seen, so that these rows do show it.
+    tightest = rounded_down(verdict.measured.low) if floor else rounded_up(verdict.measured.high)
+    return (
+        "not even ten times as many rows would be likely to decide; the tightest limit that these "
+        f"rows show is {tightest:.3g}"
+    )
+
+
+def rounded_up(value: float) -> float:
+    """The least number of three digits that is not below a value.
+
+    >>> rounded_up(0.012341), rounded_up(-0.5), rounded_up(0.0)
+    (0.0124, -0.5, 0.0)
+    """
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.3g}")
+
+
+def rounded_down(value: float) -> float:
+    """The greatest number of three digits that is not above a value; see `rounded_up`.
+
+    >>> rounded_down(0.012349)
+    0.0123
+    """
+    return 0.0 - rounded_up(0.0 - value)
 
 
 def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
@@ -329,6 +416,7 @@ def _mark_blocking(
     contract: Sequence[Check],
     policy: Policy,
     hidden: frozenset[str],
+    alpha: float,
 ) -> list[Verdict]:
     marked = []
     for verdict in verdicts:
@@ -348,15 +436,21 @@ def _mark_blocking(
             and not alone
             and verdict.address not in hidden
         )
-        # Or leaving out answers would turn a failure into what a policy forgives.
-        applied = STRICT if verdict.address in hidden else policy
+        # Or leaving out answers, or adding checks that are met, would turn a failure into what a
+        # policy forgives.
+        shown = (
+            verdict.outcome is Outcome.INCONCLUSIVE
+            and verdict.p_exceeded is not None
+            and verdict.p_exceeded <= alpha
+        )
+        applied = STRICT if shown or verdict.address in hidden else policy
         blocks = check.severity is Severity.BLOCK and not small and applied.blocks(verdict.outcome)
         marked.append(replace(verdict, blocks=blocks))
     return marked
 
 
-def _sentence(check: Check, finding: Finding, claim: Claim) -> str:
-    measured = claim.estimate
+def _held(check: Check, finding: Finding, measured: Estimate) -> str:
+    """What is held against the limit, in one sentence."""
     subject = {
         Limit.MARGIN: f"{finding.metric}: worse than the {check.against}'s by",
         Limit.KEEP: f"{finding.metric}: share of the {check.against}'s",

@@ -54,6 +54,18 @@ def _check(
     if table.check not in endpoints:
         raise ConfigError(f"{place}: {unknown('check', table.check, endpoints)}")
     endpoint = endpoints[table.check]
+    if endpoint.searched:
+        raise ConfigError(
+            f"{place}: {endpoint.code} ({endpoint.metric}) names what a search finds, so there is "
+            "nothing to check before it has, and nothing where it finds no harm; hold declared "
+            "slices with SLC001, or pin what was confirmed with `kdaudit pin`"
+        )
+    if table.pairs and not (endpoint.pairs and len(table.each) == 1):
+        known = ", ".join(code for code, one in endpoints.items() if one.pairs)
+        raise ConfigError(
+            f"{place}: pairs = true holds each group of one column against each other one: give "
+            f'each = ["COLUMN"] and one of {known}'
+        )
     _refuse_wrong_way(endpoint, *_limit(table), place)
     _refuse_wrong_place(endpoint, table, data, place)
     return _as_check(table)
@@ -76,6 +88,7 @@ def _as_check(table: CheckTable) -> Check:
         against=table.against or "teacher",
         min_n=table.min_n,
         small=table.small,
+        pairs=table.pairs,
         severity=Severity(table.severity),
     )
 
@@ -132,6 +145,21 @@ def _text(cell: str | float | bool) -> str:  # noqa: FBT001  # a TOML value
 
 
 MOST_GROUPS = 64  # that two columns may make and still be crossed without being asked
+
+
+def pools(contract: Sequence[Check]) -> dict[str, dict[tuple[str, ...], tuple[int, ...]]]:
+    """By code and columns, the ``min_n`` of checks with a member for each group.
+
+    >>> from kdaudit.results import Check, Limit
+    >>> pools([Check(code="SLC001", each=("town",), limit=Limit.MARGIN, value=0.03)])
+    {'SLC001': {('town',): (50,)}}
+    """
+    found: dict[str, dict[tuple[str, ...], tuple[int, ...]]] = {}
+    for check in contract:
+        if check.each and not check.pairs:
+            of_code, columns = found.setdefault(check.code, {}), tuple(sorted(check.each))
+            of_code[columns] = tuple(sorted({*of_code.get(columns, ()), check.min_n}))
+    return found
 
 
 def crosses(

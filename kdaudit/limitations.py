@@ -1,6 +1,6 @@
 """Numbered limitations, generated from findings and verdicts: each points to its evidence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,7 @@ def limitations(  # all that an audit knows
         *_of_teacher(contract, suites, alpha, roles),
         *_of_absent(suites),
         *_of_findings(suites, {verdict.address for verdict in verdicts}, alpha),
+        *_of_labels(suites),
         *_of_data(data, subjects),
         *(_Draft("medium", text, "owner") for text in written),
     ]
@@ -152,28 +153,29 @@ def _absence(finding: Finding) -> str | None:
 
 
 def _of_findings(suites: Sequence[SuiteResult], judged: set[str], alpha: float) -> Iterable[_Draft]:
-    for suite in suites:
-        worse = _shown_worse([f for f in suite.findings if f.address not in judged], alpha)
-        small: dict[str, list[Finding]] = {}
-        harms: dict[tuple[str, str], list[Finding]] = {}
-        for finding in suite.findings:
-            if finding.where and _few(finding.student):
-                small.setdefault(finding.code, []).append(finding)
-            harm = None if finding.address in judged else _harm(finding, worse)
-            if harm is not None:
-                harms.setdefault((finding.code, harm), []).append(finding)
-        for (code, harm), findings in harms.items():
-            yield _Draft(
-                "low" if harm == "inherited" else "medium",
-                f"{_places(code, findings)}: {_said(findings, harm)}, and no check limits it.",
-                findings[0].address if len(findings) == 1 else code,
-            )
-        for code, findings in small.items():
-            yield _Draft(
-                "low",
-                f"{_places(code, findings)}: fewer than {SMALL} rows; harm there could go unseen.",
-                code,
-            )
+    """Harm that no check limits, and groups in which harm could go unseen."""
+    every = [finding for suite in suites for finding in suite.findings]
+    harms: dict[tuple[str, str], list[Finding]] = {}
+    for finding, harm in _shown([f for f in every if f.address not in judged], alpha):
+        harms.setdefault((finding.code, harm), []).append(finding)
+    for (code, harm), findings in harms.items():
+        label = findings[0].label
+        inherited = label is not None and label.says == harm and label.inherited
+        yield _Draft(
+            "low" if inherited else "medium",
+            f"{_places(code, findings)}: {harm or _worse(findings)}, and no check limits it.",
+            findings[0].address if len(findings) == 1 else code,
+        )
+    small: dict[str, list[Finding]] = {}
+    for finding in every:
+        if finding.where and _few(finding.student):
+            small.setdefault(finding.code, []).append(finding)
+    for code, findings in small.items():
+        yield _Draft(
+            "low",
+            f"{_places(code, findings)}: fewer than {SMALL} rows; harm there could go unseen.",
+            code,
+        )
 
 
 def _places(code: str, findings: Sequence[Finding], most: int = 6) -> str:
@@ -185,16 +187,12 @@ def _places(code: str, findings: Sequence[Finding], most: int = 6) -> str:
     return f"{code} in {len(findings)} groups, {shown}{more}"
 
 
-def _said(findings: Sequence[Finding], harm: str) -> str:
-    metric = findings[0].metric
-    if harm != "worse":
-        owner = "the" if harm == "introduced" else "the teacher's"
-        return f"{owner} {metric} is {harm} by the student"
+def _worse(findings: Sequence[Finding]) -> str:
     changes = [f.difference for f in findings if isinstance(f.difference, Estimate)]
     worst = max(changes, key=lambda change: abs(change.value))
     by = f"{abs(worst.value):.4g} [{_ends(worst)}]"
     where = "by" if len(findings) == 1 else "by up to"
-    return f"the student is worse than the teacher in {metric} {where} {by}"
+    return f"the student is worse than the teacher in {findings[0].metric} {where} {by}"
 
 
 def _ends(change: Estimate) -> str:
@@ -215,29 +213,59 @@ def _name(code: str, findings: Sequence[Finding]) -> str:
     return f"{code} ({findings[0].metric})" + (f" in {places} groups" if places > 1 else "")
 
 
-def _shown_worse(findings: Sequence[Finding], alpha: float) -> set[str]:
-    """Addresses where the student is worse than the teacher, by Holm over all of one suite.
+def _shown(findings: Sequence[Finding], alpha: float) -> Iterator[tuple[Finding, str]]:
+    """Findings with the harm that is shown there: what its label says, or nothing: it is worse.
 
-    Hundreds of groups are hundreds of chances to be struck by noise.
+    Hundreds of groups and rates are hundreds of chances to be struck by noise, so everything that a
+    card says unasked is one family (Holm): of harmless students one in twenty gets any such word.
     """
-    p: dict[str, float] = {}
+    claims: list[tuple[Finding, str]] = []
+    p: list[float] = []
     for finding in findings:
-        if finding.better is not Better.ZERO and isinstance(finding.difference, Estimate):
+        label = finding.label
+        if label is not None and label.harm and label.p is not None:
+            claims.append((finding, label.says))
+            p.append(label.p)
+        if finding.better is not Better.ZERO and _is_comparison(finding):
             claim = claim_worse(finding, "teacher", 0.0, alpha)
             if isinstance(claim, Claim):
-                p[finding.address] = claim.p_above
-    return {place for place, q in zip(p, holm(list(p.values())), strict=True) if q <= alpha}
+                claims.append((finding, ""))
+                p.append(claim.p_above)
+    yield from (one for one, q in zip(claims, holm(p), strict=True) if q <= alpha)
 
 
-def _harm(finding: Finding, worse: set[str]) -> str | None:
-    """How the student is shown to be worse, or to share a bias, or None."""
-    change = finding.difference
-    if not isinstance(change, Estimate) or _exact(change):
-        return None
-    if finding.better is Better.ZERO:
-        label = finding.note.partition("bias transfer: ")[2]
-        return label if label in ("introduced", "amplified", "reversed", "inherited") else None
-    return "worse" if finding.address in worse else None
+def _is_comparison(finding: Finding) -> bool:
+    """Whether two measured values are compared: not with a value that holds by definition."""
+    return all(
+        isinstance(one, Estimate) and not _exact(one)
+        for one in (finding.teacher, finding.difference)
+    )
+
+
+def _of_labels(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
+    """Labels that a subject never, or hardly ever, misses: it is right, or they were made of it."""
+    for finding in (finding for suite in suites for finding in suite.findings):
+        if finding.code != "ACC001":
+            continue
+        wrong = {
+            who: round((1 - one.value) * one.n)
+            for who in ("student", "teacher")
+            if isinstance(one := getattr(finding, who), Estimate)
+        }
+        for who, count in wrong.items():
+            other = max((n for role, n in wrong.items() if role != who), default=0)
+            n = finding.student.n if isinstance(finding.student, Estimate) else 0
+            if count and not (
+                who == "student" and count <= n / 200 and other >= max(20, 10 * count)
+            ):
+                continue
+            rows = "every row" if not count else f"all but {count} of {n:,} rows"
+            yield _Draft(
+                "medium",
+                f"The labels are the {who}'s answers on {rows}. Had they been made from its "
+                "answers, accuracy and all that rests on labels would measure imitation.",
+                finding.address,
+            )
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:

@@ -5,8 +5,8 @@ endpoint has a worst; a contrast has none, so there it stands at the centre of i
 basis carries how far it may be off. Nothing is dropped, so deleting rows can never help.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from kdaudit.results import (
     SuiteResult,
     Table,
     Where,
+    together,
 )
 from kdaudit.score_bases import NO_ROWS, Bases, Groups, contrasts, group_means
 from kdaudit.scores import Score, Scores
@@ -100,9 +101,58 @@ def mean_findings(
         codes: (N,) index into ``wheres``, or -1 for a row of no group.
         wheres: the address of each group.
         note: a sentence the reader must see.
+
+    Returns:
+        One per group, in their order; and where a check of this code asks for members of at least
+        so many rows, one of all smaller groups together.
     """
     groups = Groups(endpoint=endpoint, evidence=evidence, codes=codes, wheres=wheres, note=note)
-    return _findings(group_means, groups, scores)
+    found = _findings(group_means, groups, scores)
+    for pool in pooled(endpoint, evidence, codes, wheres):
+        found += _findings(
+            group_means, replace(groups, codes=pool.alone, wheres=[pool.where]), scores
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """Groups that are too small for a check each, as one group.
+
+    Attributes:
+        where: the address.
+        codes: (N,) 0 for their rows, 1 for those of other groups, -1 for rows of no group.
+    """
+
+    where: Where
+    codes: Ints
+
+    @property
+    def alone(self) -> Ints:
+        """(N,) 0 for their rows, -1 for all others."""
+        return np.where(self.codes == 0, 0, -1)
+
+
+def pooled(
+    endpoint: Endpoint, evidence: Evidence, codes: Ints, wheres: Sequence[Where]
+) -> Iterator[Pool]:
+    """The groups that checks of a code find too small, where there are two or more of them.
+
+    Args:
+        endpoint: whose checks.
+        evidence: what checks ask for.
+        codes: (N,) index into ``wheres``, or -1; of a rate of some rows, -1 for all others too.
+        wheres: the address of each group.
+    """
+    if not wheres:
+        return
+    columns = tuple(column for column, _ in wheres[0])
+    rows = np.bincount(codes[codes >= 0], minlength=len(wheres))
+    for min_n in evidence.rows.pools.get(endpoint.code, {}).get(columns, ()):
+        small = (rows > 0) & (rows < min_n)
+        if np.count_nonzero(small) > 1:
+            inside = np.append(np.where(small, 0, 1), -1)[codes]
+            yield Pool(where=together(columns, min_n), codes=inside)
 
 
 def contrast_findings(
@@ -123,10 +173,18 @@ def contrast_findings(
         codes: (N,) index into ``wheres``, or -1 for a row of no group.
         wheres: the address of each group.
         counts: (N,) rows that count for this rate; None for all.
+
+    Returns:
+        As of `mean_findings`.
     """
-    within = codes if counts is None else np.where(counts, codes, -1)
+    within = _counted(codes, counts)
     groups = Groups(endpoint=endpoint, evidence=evidence, codes=within, wheres=wheres)
-    return _findings(contrasts, groups, scores)
+    found = _findings(contrasts, groups, scores)
+    for pool in pooled(endpoint, evidence, within, wheres):
+        found += _findings(
+            contrasts, replace(groups, codes=pool.codes, wheres=[pool.where]), scores
+        )
+    return found
 
 
 Grouping = tuple[Ints, Sequence[Where]]
@@ -152,6 +210,13 @@ def mean_findings_over(
         ]
     return [
         _of_bases(endpoint, evidence, folded.means(codes, len(wheres)), wheres, scores)
+        + [
+            one
+            for pool in pooled(endpoint, evidence, codes, wheres)
+            for one in _of_bases(
+                endpoint, evidence, folded.means(pool.alone, 1), [pool.where], scores
+            )
+        ]
         for codes, wheres in groupings
     ]
 
@@ -180,8 +245,19 @@ def contrast_findings_over(
         ]
     return [
         _of_bases(endpoint, evidence, folded.contrasts(codes, len(wheres)), wheres, scores)
+        + [
+            one
+            for pool in pooled(endpoint, evidence, _counted(codes, counts), wheres)
+            for one in _of_bases(
+                endpoint, evidence, folded.contrasts(pool.codes, 2)[:1], [pool.where], scores
+            )
+        ]
         for codes, wheres in groupings
     ]
+
+
+def _counted(codes: Ints, counts: Bools | None) -> Ints:
+    return codes if counts is None else np.where(counts, codes, -1)
 
 
 def _findings(bases: Bases, groups: Groups, scores: Scores) -> list[Finding]:

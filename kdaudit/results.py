@@ -1,17 +1,20 @@
 """What suites report, and what an audit is: types only, no arithmetic."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from kdaudit.errors import unknown
 from kdaudit.estimate import Measurement, NotMeasured
+from kdaudit.stats.dependence import Dependence
+from kdaudit.stats.least_ratio import Ratios
 
 if TYPE_CHECKING:
     from kdaudit.evidence.view import Evidence, Streams
 
 Where = tuple[tuple[str, str], ...]
+OTHER = "other group"  # in the address of two groups: the one that the other is held against
 FORBID: dict[str, str] = {"extra": "forbid"}
 
 
@@ -53,7 +56,7 @@ class Means:
         mean: (S,) means, or contrasts of means, S = 2 or 3.
         covariance: (S, S) covariance of those means; cluster-robust where clusters are declared.
         df: degrees of freedom of Student's t.
-        n: rows.
+        n: rows; of a contrast, those of the side that has fewer.
         clusters: independent units: rows, or clusters where they are declared; of a contrast,
             those of the smaller side.
         span: how far one unit's answer can move its score; widens every interval by terms of
@@ -69,6 +72,8 @@ class Means:
         scale: ``log`` where the means are logarithms of ratios and the finding prints the ratio.
         clustered: whether the units are declared clusters.
         bounds: least and greatest possible value of each mean; own values are printed within them.
+        dependence: how rows hang together that are clustered or weigh differently; None where they
+            are independent and weigh the same, and in files of before it was known.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -86,6 +91,7 @@ class Means:
     scale: Literal["identity", "log"] = "identity"
     clustered: bool = False
     bounds: tuple[float, float] | None = None
+    dependence: Dependence | None = None
     kind: Literal["means"] = "means"
 
 
@@ -97,6 +103,10 @@ class Fixed:
         level: two-sided level of those intervals; 1 for counted values, which hold at every level.
         baseline: student minus baseline, where there is a baseline.
         incomplete: whether answers are missing, so that what is undecided may be so for that.
+        df: degrees of freedom by which the tails beyond the interval are judged; None for those of
+            a normal distribution.
+        least_p: the least p-value that can be told, as of so many bootstrap draws; None in files of
+            before it was known, whose tails beyond ``level`` are not told.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -104,10 +114,59 @@ class Fixed:
     level: float
     baseline: Measurement | None = None
     incomplete: bool = False
+    df: float | None = None
+    least_p: float | None = None
     kind: Literal["fixed"] = "fixed"
 
 
-Basis = Table | Means | Fixed | NotMeasured
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeastRatio:
+    """A ratio to the most selected group: of each subject to its own, whichever that truly is.
+
+    Attributes:
+        student: its ratios to the other groups, or why there are none.
+        teacher: likewise.
+        baseline: likewise.
+        versus_teacher: the student's ratios over the teacher's ratio to the group that the teacher
+            selects most, for ``keep``; or why there are none.
+        versus_baseline: likewise.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    student: Ratios | NotMeasured
+    teacher: Ratios | NotMeasured
+    baseline: Ratios | NotMeasured
+    versus_teacher: Ratios | NotMeasured
+    versus_baseline: Ratios | NotMeasured
+    kind: Literal["least_ratio"] = "least_ratio"
+
+
+Basis = Table | Means | Fixed | LeastRatio | NotMeasured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a suite says became of something between teacher and student, as data.
+
+    Attributes:
+        name: the word, such as ``amplified``.
+        about: what it is said of, such as ``bias transfer``.
+        says: the claim as a clause, for the limitations of the card; empty where it is no harm.
+        harm: whether it names a harm: one that the student adds, or that it passes on.
+        inherited: whether the harm is the teacher's too.
+        p: one-sided p-value that it is not so, before any correction; None where nothing is
+            claimed.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    name: str
+    about: str
+    says: str = ""
+    harm: bool = False
+    inherited: bool = False
+    p: float | None = None
 
 
 def address(code: str, where: Where) -> str:
@@ -120,6 +179,15 @@ def address(code: str, where: Where) -> str:
     """
     inside = ",".join(f"{column}={value}" for column, value in where)
     return f"{code}[{inside}]" if inside else code
+
+
+def together(columns: Sequence[str], min_n: int) -> Where:
+    """The address of all groups of some columns that have fewer than ``min_n`` rows, as one.
+
+    >>> address("SLC001", together(["region"], 50))
+    'SLC001[region=all under 50 rows]'
+    """
+    return tuple((column, f"all under {min_n} rows") for column in sorted(columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +207,7 @@ class Finding:
         basis: what every interval can be recomputed from without rows; ``NotMeasured`` where the
             numbers are for display only and the reason says why.
         note: one sentence that the reader of this number must see, or empty.
+        label: what became of it between teacher and student, where the suite says so.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -154,6 +223,7 @@ class Finding:
     difference: Measurement
     basis: Basis
     note: str = ""
+    label: Label | None = None
 
     def __post_init__(self) -> None:
         if list(self.where) != sorted(self.where):
@@ -232,6 +302,8 @@ class Endpoint:
         keys: what addresses its findings: column names, or ``@slices`` and ``@sensitive`` for the
             columns the audit file declares; empty for one finding over the whole split.
         whole: whether there is also a finding with no ``where`` beside those of ``keys``.
+        pairs: whether a check can hold each group against each other one (``pairs = true``).
+        searched: whether its addresses are what a search finds, so that no check can name them.
     """
 
     code: str
@@ -240,6 +312,8 @@ class Endpoint:
     better: Better
     keys: tuple[str, ...] = ()
     whole: bool = False
+    pairs: bool = False
+    searched: bool = False
 
     def finding(
         self,
@@ -334,8 +408,9 @@ class Check:
         limit: how the limit is stated.
         value: the limit, in the endpoint's unit (a share of the reference for ``keep``).
         against: the reference of ``margin`` and ``keep``.
-        min_n: members with fewer rows are not evaluable.
+        min_n: members with fewer rows cannot pass; they fail where harm is shown.
         small: whether members below ``min_n`` block or are left to the limitations.
+        pairs: whether each group is also held against each other group, not only against the rest.
         severity: whether it blocks.
         declared: False for the check that every audit has by default.
     """
@@ -350,6 +425,7 @@ class Check:
     against: Literal["teacher", "baseline"] = "teacher"
     min_n: int = 50
     small: Literal["list", "block"] = "list"
+    pairs: bool = False
     severity: Severity = Severity.BLOCK
     declared: bool = True
 
@@ -368,7 +444,8 @@ class Verdict:
             the interval is two-sided at 1 - 2 alpha.
         limit: the limit on the same scale as ``measured``.
         p_exceeded: one-sided p-value that the limit is exceeded, before Holm; None if none.
-        needed_n: rows that would decide it, where more rows would; else None.
+        needed_n: rows that would decide it with chance 0.8, if what was seen is true; None where
+            that is more than ten times the rows at hand, or no number is enough.
         blocks: whether this verdict keeps the contract from being met.
         reason: one sentence with the unrounded interval and limit.
     """

@@ -69,8 +69,9 @@ def group_means(groups: Groups, present: list[Score]) -> list[Basis]:
         return found
     off = _off(groups, present)
     grouped = grouped_means(series, codes, size, clusters=rows.cluster, weights=rows.weight)
+    binary = better is not Better.ZERO and _binary(series)
     for group in np.flatnonzero(some & ~exact):
-        basis = means_basis(grouped[group], present, rows)
+        basis = means_basis(grouped[group], present, rows, binary=binary)
         if isinstance(basis, Means):
             far = tuple(float(width) for width in off[:, group])
             basis = replace(basis, bounds=(present[0].low, present[0].high))
@@ -183,8 +184,17 @@ def _off(groups: Groups, scores: list[Score], every: int = 0) -> Floats:
     return share * reach
 
 
-def means_basis(joint: JointMeans | None, present: list[Score], rows: Rows) -> Means | NotMeasured:
-    """Joint means as a basis, or why they are no guide."""
+def means_basis(
+    joint: JointMeans | None, present: list[Score], rows: Rows, *, binary: bool = False
+) -> Means | NotMeasured:
+    """Joint means as a basis, or why they are no guide.
+
+    Args:
+        joint: means or contrasts.
+        present: the scores they are of.
+        rows: for weights and clusters.
+        binary: whether they are means of 0/1 scores, so that their paired counts can be had.
+    """
     what = "rows" if rows.cluster is None else "clusters"
     if joint is None:
         return NotMeasured(f"fewer than two {what}; a spread needs two at least")
@@ -193,8 +203,11 @@ def means_basis(joint: JointMeans | None, present: list[Score], rows: Rows) -> M
         return NotMeasured(_too_few(joint, what))
     if joint.df < 1:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
-    span = max(score.high - score.low for score in present)
-    return joint_basis(joint, span=span, unequal=unequal, clustered=rows.cluster is not None)
+    span = max(score.reach for score in present)
+    basis = joint_basis(joint, span=span, unequal=unequal, clustered=rows.cluster is not None)
+    if joint.dependence is None or not (basis.clustered or binary):
+        return basis
+    return replace(basis, dependence=replace(joint.dependence, binary=binary))
 
 
 def joint_basis(

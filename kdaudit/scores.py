@@ -26,12 +26,19 @@ class Score:
         valid: (N,) whether the subject gave an answer that can be scored.
         low: least possible score.
         high: greatest possible score.
+        span: how far one row's score can move; None for from ``low`` to ``high``.
     """
 
     values: Bools | Floats
     valid: Bools
     low: float = 0.0
     high: float = 1.0
+    span: float | None = None
+
+    @property
+    def reach(self) -> float:
+        """How far one row's score can move."""
+        return self.high - self.low if self.span is None else self.span
 
     def right(self, *, missing: bool) -> Bools:
         """(N,) of 0/1 scores which are 1; an answer that is not there counts as ``missing``."""

@@ -91,10 +91,17 @@ def audit(
     ('pass', 'Tango score')
     """
     name = "data"
-    raw = _as_document(dict(roles), contract, with_baseline=baseline is not None)
-    file = parse(raw, AuditFile, "kdaudit.audit")
     if not isinstance(data, pd.DataFrame):
         raise ConfigError(f"data must be a DataFrame, got {type(data).__name__}")
+    # Texts and scores are audited without labels.
+    scored = "scores" in roles and "label" not in data.columns
+    raw = _as_document(
+        dict(roles),
+        contract,
+        with_baseline=baseline is not None,
+        labelled=not ("answers" in roles or scored),
+    )
+    file = parse(raw, AuditFile, "kdaudit.audit")
     plan = make_plan(file, Path())
     dataset = from_table(
         Source(name=name, table=data, sha256=_table_digest(data)),
@@ -124,7 +131,11 @@ def audit(
 
 
 def _as_document(
-    roles: dict[str, Any], contract: Sequence[Mapping[str, Any]], *, with_baseline: bool
+    roles: dict[str, Any],
+    contract: Sequence[Mapping[str, Any]],
+    *,
+    with_baseline: bool,
+    labelled: bool,
 ) -> dict[str, Any]:
     """The keywords as an audit file would say them."""
     roles.pop("classes", None)
@@ -137,7 +148,7 @@ def _as_document(
         "contract": _checks(contract),
         "teacher": subject,
         "student": subject,
-        "data": {"path": "data", **({} if "answers" in roles else {"label": "label"}), **roles},
+        "data": {"path": "data", **({"label": "label"} if labelled else {}), **roles},
     }
     return document | ({"baseline": subject} if with_baseline else {})
 

@@ -152,7 +152,8 @@ def test_what_the_student_has_from_its_teacher_is_inherited(
 ) -> None:
     results, _ = audited(page(teacher="leaky", student="leaky", control="clean"))
     assert results.finding("MEM007").note.startswith("extraction transfer: inherited")
-    assert results.finding("MEM003").note == "extraction transfer: none"
+    # A handful of texts, of which none differs, is no evidence that fewer than 1 in 100 would.
+    assert results.finding("MEM003").note == "extraction transfer: inconclusive"
     assert estimate(results.finding("MEM001").difference).value == 0
 
 

@@ -292,6 +292,7 @@ class CheckTable(Table):
     each: Names = ()
     min_n: int = Field(default=50, ge=2, strict=True)
     small: Literal["list", "block"] = "list"
+    pairs: bool = False
     severity: Literal["block", "warn", "info"] = "block"
 
     @model_validator(mode="after")

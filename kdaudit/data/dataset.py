@@ -289,7 +289,8 @@ def _weight(
             f"{source}: weight column {data.weight!r} is too large or too small to be squared, "
             f"e.g. {weight[0]:g}; divide it by its mean"
         )
-    return weight
+    # Rows that all weigh the same are rows without weights, and are counted exactly.
+    return None if weight.size and np.ptp(weight) == 0 else weight
 
 
 def _cluster(

@@ -1,8 +1,8 @@
 """The audit drill: how often this audit, on rows like these, would see each known harm.
 
-A trial draws the audited rows anew, measures what the contract checks and decides, once as the
-student is and once with each harm. What a check says of the harmed student and not of the unharmed
-one, on the same rows, is due to the harm.
+A trial draws the audited rows anew, makes student and teacher alike (`kdaudit.drill.equal`),
+measures what the contract checks and decides, once as they are and once with each harm. What a
+check says of the harmed student and not of the unharmed one, on the same rows, is due to the harm.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from kdaudit.contract import judge, overall
 from kdaudit.drill.derive import harms_of
 from kdaudit.drill.drilled import Drill, Planted, Sighting
+from kdaudit.drill.equal import Coins, exchanged
 from kdaudit.drill.harms import Harm
 from kdaudit.drill.sample import Sample
 from kdaudit.errors import ConfigError
@@ -26,6 +27,9 @@ TRIALS = 100
 FEWEST = 30  # so that seen in all of them is sure to be above 0.8, whatever alpha is declared
 MANY_ROWS = 20_000  # beyond which there are fewer trials: large audits see what they look at
 MOST_SIGHTINGS = 3
+# All trials draw from the same rows, and how often two subjects differ there is luck as well: the
+# shares vary from audit to audit as if they were of so many trials, however many there are.
+SAME_ROWS = 300
 
 Outcomes = dict[tuple[int, str], Outcome]
 
@@ -67,18 +71,24 @@ def drill(
     if count < 1:
         raise ValueError(f"a drill needs at least one trial, got {count}")
     harms, omitted = harms_of(evidence)
+    other_way = exchanged(evidence)
     bench = _Bench.of(evidence, suites, results)
     tallies = [_Tally() for _ in harms]
     met = 0
     advance = progress("planting harms", count * max(len(harms), 1))
     for number in range(count):
         sample = Sample.draw(evidence, stream(results.seed, "drill", "rows", str(number)))
-        plain = sample.of(bench.evidence)
-        unharmed, passed = bench.decide(plain)
+        drawn = sample.of(bench.evidence)
+        coins = Coins.toss(drawn, stream(results.seed, "drill", "equal", str(number)))
+        unharmed, passed = bench.decide(coins.student(drawn, drawn, exchanged(drawn)))
         met += passed
         for harm, tally in zip(harms, tallies, strict=True):
             rng = stream(results.seed, "drill", harm.said, str(number))
-            student = sample.with_student(plain, evidence, harm.inject(evidence, rng))
+            one, other = (
+                sample.with_student(plain, subjects, harm.inject(subjects, rng))
+                for plain, subjects in ((drawn, evidence), (exchanged(drawn), other_way))
+            )
+            student = coins.student(drawn, one, other)
             tally.count(unharmed, bench.decide(student)[0])
             advance(1, harm.said)
     share = _Share(trials=count, level=evidence.level)
@@ -254,14 +264,16 @@ class _Share:
 
     def of(self, count: int) -> Estimate:
         """A count of trials as a share of them."""
-        low, high = wilson(count, self.trials, self.level)
+        share = count / self.trials
+        worth = 1 / (1 / self.trials + 1 / SAME_ROWS)
+        low, high = wilson(share * worth, worth, self.level)
         return Estimate(
-            value=count / self.trials,
+            value=share,
             low=low,
             high=high,
             n=self.trials,
             level=self.level,
-            method="Wilson score",
+            method=f"Wilson score, worth {worth:.3g} trials",
         )
 
 

@@ -11,7 +11,12 @@ NEARLY, FEWEST = 0.005, 20
 
 
 def unlabelled(evidence: Evidence) -> NotMeasured | None:
-    """Why labels cannot be compared with, if they cannot."""
+    """Why labels cannot be compared with, if they cannot.
+
+    Labels that equal a subject's answers are taken for copies of these, unless the audit file
+    declares that people or outcomes gave them: then a subject may simply be right, and the card
+    says so.
+    """
     rows = evidence.rows
     if not rows.classes:
         return NotMeasured("no subject answers with a class")
@@ -20,6 +25,8 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
         return NotMeasured(
             f"every audited row has the label {only!r}; one class says nothing of the others"
         )
+    if evidence.independent:
+        return None
     trio = evidence[PREDICTIONS]
     for role, subject in (("teacher", trio.teacher), ("student", trio.student)):
         if isinstance(subject, Predictions):
@@ -27,7 +34,8 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
             if answered.any() and np.array_equal(subject.answer[answered], rows.label[answered]):
                 return NotMeasured(
                     f"the labels equal the {role}'s answers on every row: they would measure "
-                    "imitation, not truth; label the rows independently"
+                    "imitation, not truth; label the rows independently, and say who labelled them "
+                    "as label_source under [data]"
                 )
     if isinstance(trio.teacher, Predictions) and isinstance(trio.student, Predictions):
         # Counted so that no answer left out makes a copy look like less of one.
@@ -37,6 +45,7 @@ def unlabelled(evidence: Evidence) -> NotMeasured | None:
             return NotMeasured(
                 f"the labels are the student's answers on all but {ours} of {len(rows.label)} "
                 f"rows, while its teacher differs on {theirs}: they look copied from the student; "
-                "label the rows independently"
+                "label the rows independently, and say who labelled them as label_source under "
+                "[data]"
             )
     return None

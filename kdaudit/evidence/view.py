@@ -144,6 +144,9 @@ class Rows:
         scores: by name, the scale of every declared score.
         benchmarks: the tasks of the rows, where subjects are earlier runs of benchmarks.
         questions: what language models were asked, or None where none was.
+        pools: by code and columns, the ``min_n`` of checks that have a member for each group: the
+            groups with fewer rows are measured together as well.
+        pairs: sensitive columns of which each group is contrasted with each other one as well.
     """
 
     ids: npt.NDArray[np.object_]
@@ -160,6 +163,8 @@ class Rows:
     scores: Mapping[str, Scale] = field(default_factory=dict)
     benchmarks: Benchmarks | None = None
     questions: Questions | None = None
+    pools: Mapping[str, Mapping[tuple[str, ...], tuple[int, ...]]] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -221,6 +226,7 @@ class Evidence:
         level: two-sided level of every interval, 1 - 2 alpha.
         outside: the same view of the out-of-scope rows, or None without such rows.
         unlabelled: why findings that compare with labels cannot be had, or None.
+        independent: whether people or outcomes are declared to have given the labels.
         validation: the validation split in scope, with predictions where a suite asked for them;
             None without such rows. What is fitted is fitted there.
         control: which control of the student's recipe the baseline is, or None.
@@ -235,6 +241,7 @@ class Evidence:
     level: float
     outside: "Evidence | None" = None
     unlabelled: NotMeasured | None = None
+    independent: bool = False
     validation: "Evidence | None" = None
     control: str | None = None
     changes: Mapping[str, Bools] = field(default_factory=dict)

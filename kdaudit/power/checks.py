@@ -9,7 +9,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kdaudit.basis import combined, contrast_weights, pair_counts, unit
+import numpy as np
+
+from kdaudit.basis import (
+    combined,
+    contrast_weights,
+    is_binary,
+    ratio_counts,
+    share_counts,
+    unit,
+)
 from kdaudit.contract import members
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import (
@@ -17,6 +26,7 @@ from kdaudit.results import (
     Check,
     Finding,
     Fixed,
+    LeastRatio,
     Limit,
     Means,
     Severity,
@@ -24,6 +34,7 @@ from kdaudit.results import (
     Table,
     address,
 )
+from kdaudit.stats.counts import Counts
 from kdaudit.stats.exact_power import (
     exact_power,
     least,
@@ -35,6 +46,7 @@ from kdaudit.stats.exact_power import (
 )
 from kdaudit.stats.exact_retention import kept_power, lost_power, rates, required_n_kept
 from kdaudit.stats.interval import normal_quantile, tail
+from kdaudit.stats.least_ratio import Ratios
 from kdaudit.stats.power import power_of_mean, smallest_distance
 
 WANTED = 0.8  # chance that counts as enough
@@ -115,8 +127,9 @@ def _reach(
     number: int, check: Check, finding: Finding, alpha: float, discordance: float | None
 ) -> Reach:
     empty = _empty(number, check, finding.address)
-    if isinstance(finding.basis, Table):
-        made = _of_table(empty, check, finding, finding.basis, alpha, discordance)
+    basis = finding.basis
+    if isinstance(basis, Table | Means) and is_binary(basis):
+        made = _of_table(empty, check, finding, basis, alpha, discordance)
     else:
         made = _of_task(empty, _task(check, finding, alpha), alpha)
     if made.reason or made.n >= check.min_n:
@@ -190,6 +203,8 @@ def _task(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasured:
     basis = finding.basis
     if isinstance(basis, NotMeasured):
         return basis
+    if isinstance(basis, LeastRatio):
+        return _least(check, finding, basis, alpha)
     if check.limit is Limit.KEEP:
         return _kept(check, finding, alpha)
     if check.limit is Limit.MARGIN:
@@ -228,6 +243,38 @@ def _compared(check: Check, finding: Finding, alpha: float) -> _Task | NotMeasur
         harm_at=lambda step: margin + step + off,
         both=both,
         tests=tests,
+    )
+
+
+def _least(
+    check: Check, finding: Finding, basis: LeastRatio, alpha: float
+) -> "_Task | NotMeasured":
+    """Of a ratio to the most selected group: by the least ratio, which decides as a rule."""
+    if check.limit is Limit.MARGIN:
+        return NotMeasured("a ratio has no margin; hold it with at_least or keep")
+    ratios, like = basis.student, _like(finding)
+    if check.limit is Limit.KEEP:
+        ratios = basis.versus_teacher if check.against == "teacher" else basis.versus_baseline
+    for absent in (ratios, like):
+        if isinstance(absent, NotMeasured):
+            return absent
+    assert isinstance(ratios, Ratios)
+    assert isinstance(like, Estimate)
+    if not (like.value > 0 and check.value > 0):
+        return NotMeasured("a ratio is always above 0")
+    k = int(np.argmin(ratios.log))
+    at = 0.0 if check.limit is Limit.KEEP else math.log(like.value)
+    edge, whole = math.log(check.value), ratios.error(k, normal_quantile(alpha))
+    se = ratios.se[k] if ratios.se[k] > SEEN * whole else whole
+    return _Task(
+        n=ratios.n,
+        se=se,
+        wider=whole - se,
+        df=ratios.df[k],
+        room=at - edge,
+        limit_at=lambda step: math.exp(at - step),
+        harm_at=lambda step: math.exp(edge - step),
+        tests=len(ratios.log),
     )
 
 
@@ -330,33 +377,60 @@ def _error_of(measured: object) -> _Error | NotMeasured:
     return (measured.n, width / normal_quantile(tail(measured.level)), 0.0, math.inf, 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What rows are worth where they are counted: themselves, or fewer in clusters.
+
+    Attributes:
+        n: rows.
+        many: independent rows that would say as much.
+        risk: one-sided level at which their counts are tested.
+    """
+
+    n: int
+    many: int
+    risk: float
+
+    @classmethod
+    def of(cls, counts: Counts, n: int, alpha: float) -> "_Rows":
+        risk = tail(counts.normal_level(1 - 2 * alpha))
+        return cls(n=n, many=max(1, round(counts.n)), risk=risk)
+
+    def needed(self, many: int) -> int:
+        """Rows that are worth so many."""
+        return math.ceil(many * self.n / self.many)
+
+
 def _of_table(
     empty: Reach,
     check: Check,
     finding: Finding,
-    basis: Table,
+    basis: Table | Means,
     alpha: float,
     discordance: float | None,
 ) -> Reach:
     """Of 0/1 scores: every table that the decision would pass, or fail, is added up."""
     if check.limit not in (Limit.MARGIN, Limit.KEEP):
-        return _of_share(empty, check, finding, alpha)
+        return _of_share(empty, check, finding, basis, alpha)
     reference = getattr(finding, check.against)
     if check.limit is Limit.MARGIN and check.against == "teacher":
         reference = finding.difference
-    counts = pair_counts(basis, check.against)
+    keep = check.value if check.limit is Limit.KEEP else 1.0
+    counts = ratio_counts(basis, check.against, keep)
     if isinstance(reference, NotMeasured) or counts is None:
         return replace(empty, reason=getattr(reference, "reason", "the audit has no baseline"))
-    n = sum(counts)
-    share = (counts[1] + counts[2]) / n if discordance is None else discordance
+    n = round(counts.n) if isinstance(basis, Table) else basis.n
+    share = counts.discordance if discordance is None else discordance
     seen = replace(empty, n=n, discordance=share)
+    rows = _Rows.of(counts, n, alpha)
     if check.limit is Limit.MARGIN:
-        return _of_margin(seen, check.value, alpha)
-    return _of_retention(seen, check.value, counts[0] + counts[2], alpha)
+        return _of_margin(seen, check.value, rows)
+    right = round((counts.n11 + counts.n01) / counts.n * rows.many)
+    return _of_retention(seen, check.value, right, rows)
 
 
-def _of_margin(seen: Reach, margin: float, alpha: float) -> Reach:
-    n, share = seen.n, seen.discordance
+def _of_margin(seen: Reach, margin: float, rows: _Rows) -> Reach:
+    n, share, alpha = rows.many, seen.discordance, rows.risk
     assert share is not None
     if margin >= 1:
         return replace(seen, discordance=None, reason="a margin of 1 allows everything")
@@ -365,14 +439,14 @@ def _of_margin(seen: Reach, margin: float, alpha: float) -> Reach:
         passes=exact_power(n, share, 0.0, -margin, alpha=alpha),
         smallest=smallest_margin(n, share, 0.0, alpha=alpha, power=WANTED),
         harm=smallest_harm(n, share, margin, alpha=alpha, power=WANTED),
-        needed_n=required_n_exact(share, 0.0, margin, alpha=alpha, power=WANTED)
+        needed_n=rows.needed(required_n_exact(share, 0.0, margin, alpha=alpha, power=WANTED))
         if margin > 0
         else None,
     )
 
 
-def _of_retention(seen: Reach, keep: float, right: int, alpha: float) -> Reach:
-    n, share = seen.n, seen.discordance
+def _of_retention(seen: Reach, keep: float, right: int, rows: _Rows) -> Reach:
+    n, share, alpha = rows.many, seen.discordance, rows.risk
     assert share is not None
     if not right or not 0 < keep <= 1:
         reason = "a share of the reference cannot be had here"
@@ -394,17 +468,20 @@ def _of_retention(seen: Reach, keep: float, right: int, alpha: float) -> Reach:
         passes=passes(keep),
         smallest=None if room is None else 1 - room,
         harm=None if below is None else keep - below,
-        needed_n=required_n_kept(teacher, share, keep, alpha=alpha, power=WANTED)
+        needed_n=rows.needed(required_n_kept(teacher, share, keep, alpha=alpha, power=WANTED))
         if keep < 1
         else None,
     )
 
 
-def _of_share(empty: Reach, check: Check, finding: Finding, alpha: float) -> Reach:
-    like = _like(finding)
-    if isinstance(like, NotMeasured):
-        return replace(empty, reason=like.reason)
-    n, floor = like.n, check.limit is Limit.AT_LEAST
+def _of_share(
+    empty: Reach, check: Check, finding: Finding, basis: Table | Means, level: float
+) -> Reach:
+    like, counts = _like(finding), share_counts(basis, "student")
+    if isinstance(like, NotMeasured) or counts is None:
+        return replace(empty, reason=getattr(like, "reason", "nothing is measured there"))
+    rows = _Rows.of(counts, like.n, level)
+    n, alpha, floor = rows.many, rows.risk, check.limit is Limit.AT_LEAST
 
     def turned(share: float) -> float:
         """A share of which more is better, and back."""
@@ -412,18 +489,18 @@ def _of_share(empty: Reach, check: Check, finding: Finding, alpha: float) -> Rea
 
     good, limit = turned(like.value), min(max(turned(check.value), 0.0), 1.0)
     if limit <= 0:
-        return replace(empty, n=n, reason=f"a limit of {check.value:g} allows everything")
+        return replace(empty, n=like.n, reason=f"a limit of {check.value:g} allows everything")
     room = least(lambda x: share_power(n, good, good - x, alpha=alpha) >= WANTED, 0.0, good)
     harm = least(
         lambda x: share_power(n, 1 - limit + x, 1 - limit, alpha=alpha) >= WANTED, 0, limit
     )
     return replace(
         empty,
-        n=n,
+        n=like.n,
         passes=share_power(n, good, limit, alpha=alpha),
         smallest=None if room is None else turned(good - room),
         harm=None if harm is None else turned(limit - harm),
-        needed_n=required_n_of_share(good, limit, alpha=alpha, power=WANTED)
+        needed_n=rows.needed(required_n_of_share(good, limit, alpha=alpha, power=WANTED))
         if good > limit
         else None,
     )

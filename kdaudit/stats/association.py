@@ -90,4 +90,8 @@ def kappa(
 
 
 def _within(value: float, found: Interval) -> Measured:
-    return Measured(value, Interval(max(found.low, -1.0), min(found.high, 1.0)))
+    # Rounding may put the value of two that agree on every row just above 1.
+    kept = min(max(value, -1.0), 1.0)
+    return Measured(
+        kept, Interval(min(max(found.low, -1.0), kept), max(min(found.high, 1.0), kept))
+    )

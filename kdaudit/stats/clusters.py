@@ -43,11 +43,13 @@ class Design:
         units: (G,) units with a mass above 0.
         effective: (G,) units of equal mass that would say as much, 1 / Σp²; 0 without units.
         largest: (G,) share of the heaviest unit, in (0, 1]; 1 without units.
+        cubes: (G,) Σp³; 0 without units.
     """
 
     units: IntArray
     effective: FloatArray
     largest: FloatArray
+    cubes: FloatArray
 
 
 def design(mass: ArrayLike, group: ArrayLike | None = None, groups: int = 1) -> Design:
@@ -78,11 +80,13 @@ def design(mass: ArrayLike, group: ArrayLike | None = None, groups: int = 1) -> 
     relative = np.divide(m, heaviest[code], out=np.zeros_like(m), where=m > 0)
     total = np.bincount(code, relative, groups)
     squares = np.bincount(code, relative * relative, groups)
+    cubes = np.bincount(code, relative**3, groups)
     some = total > 0
     return Design(
         units=np.bincount(code, m > 0, groups).astype(np.int64),
         effective=np.divide(total**2, squares, out=np.zeros(groups), where=some),
         largest=np.divide(1.0, total, out=np.ones(groups), where=some),
+        cubes=np.divide(cubes, total**3, out=np.zeros(groups), where=some),
     )
 
 

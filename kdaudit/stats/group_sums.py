@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdaudit.stats.arrays import FloatArray, IntArray
 from kdaudit.stats.clusters import correction
+from kdaudit.stats.dependence import Dependence
+from kdaudit.stats.means import as_tuples
 
 Scores = Sequence[ArrayLike] | NDArray[np.generic]
 
@@ -21,7 +23,7 @@ class Part:
     """Sums over the rows of a group; those of two groups merge.
 
     Scatter is about the mean that the squared weights give, since sums of squares about a mean
-    merge without cancelling.
+    merge without cancelling; ``spread`` is about the mean.
     """
 
     n: int
@@ -31,6 +33,20 @@ class Part:
     square: float  # Σw²
     centre: FloatArray  # (S,) Σw²x / Σw²
     scatter: FloatArray  # (S, S) Σw² (x - centre)(x - centre)'
+    spread: FloatArray | None = None  # (S, S) Σw (x - mean)(x - mean)'; None without weights
+
+    @property
+    def dependence(self) -> Dependence | None:
+        """How the rows hang together; None where all weigh the same."""
+        if self.spread is None:
+            return None
+        return Dependence(
+            rows=float(self.n),
+            apart=1 / self.effective,
+            joined=1 / self.effective,
+            cubes=0.0,  # every row is a unit, so that nothing depends on them
+            spread=as_tuples(self.spread / self.weight),
+        )
 
     @property
     def effective(self) -> float:
@@ -57,14 +73,20 @@ class Part:
             return other
         weight, square = self.weight + other.weight, self.square + other.square
         step, share = other.centre - self.centre, other.square / square
+        apart = other.mean - self.mean
+        spread = None
+        if self.spread is not None and other.spread is not None:
+            between = self.weight * other.weight / weight * np.outer(apart, apart)
+            spread = self.spread + other.spread + between
         return Part(
             n=self.n + other.n,
             weight=weight,
             heaviest=max(self.heaviest, other.heaviest),
-            mean=self.mean + (other.weight / weight) * (other.mean - self.mean),
+            mean=self.mean + (other.weight / weight) * apart,
             square=square,
             centre=self.centre + share * step,
             scatter=self.scatter + other.scatter + self.square * share * np.outer(step, step),
+            spread=spread,
         )
 
 
@@ -126,6 +148,7 @@ class Sums:
     square: FloatArray
     centre: FloatArray  # (S, G)
     scatter: FloatArray  # (G, S, S)
+    spread: FloatArray | None = None  # (G, S, S)
 
     def parts(self) -> list[Part]:
         """One of each group."""
@@ -138,6 +161,7 @@ class Sums:
                 square=float(self.square[g]),
                 centre=self.centre[:, g],
                 scatter=self.scatter[g],
+                spread=None if self.spread is None else self.spread[g],
             )
             for g in range(len(self.n))
         ]
@@ -184,14 +208,16 @@ def _sums(rows: Rows, groups: int) -> Sums:
     heaviest = np.zeros(groups)
     np.maximum.at(heaviest, code, rows.weight)
     centre = averages(values, code, squared, square)
+    mean = averages(values, code, rows.weight, weight)
     return Sums(
         n=np.bincount(code, minlength=groups).astype(np.float64),
         weight=weight,
         heaviest=heaviest,
-        mean=averages(values, code, rows.weight, weight),
+        mean=mean,
         square=square,
         centre=centre,
         scatter=_scatter(values, code, squared, centre),
+        spread=_scatter(values, code, rows.weight, mean),
     )
 
 

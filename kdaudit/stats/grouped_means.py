@@ -12,7 +12,7 @@ from kdaudit.stats.arrays import IntArray
 from kdaudit.stats.clusters import degrees_of_freedom
 from kdaudit.stats.group_entries import Entries
 from kdaudit.stats.group_sums import Part, Rows, Scores, by_pattern, group_parts, others, unweighted
-from kdaudit.stats.means import JointMeans
+from kdaudit.stats.means import JointMeans, contrasted
 
 
 def grouped_means(
@@ -150,6 +150,7 @@ def _mean(part: Part) -> JointMeans | None:
         clusters=part.n,
         effective=part.effective,
         largest=part.largest,
+        dependence=part.dependence,
     )
 
 
@@ -161,8 +162,11 @@ def _contrast(one: Part, rest: Part) -> JointMeans | None:
         mean=one.mean - rest.mean,
         covariance=one.covariance + rest.covariance,
         df=float(degrees_of_freedom(effective)),
-        n=one.n,
+        n=min(one.n, rest.n),
         clusters=min(one.n, rest.n),
         effective=effective,
         largest=max(one.largest, rest.largest),
+        dependence=None
+        if one.dependence is None or rest.dependence is None
+        else contrasted(one.dependence, rest.dependence),
     )

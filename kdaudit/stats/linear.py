@@ -43,6 +43,7 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
     span: float,
     unknown: Sequence[float],
     z: float,
+    inflation: float | None = None,
 ) -> Combination:
     """Weigh S means by ``coefficients`` c, with an error that is never zero by luck.
 
@@ -87,6 +88,8 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
         unknown: (S,) the most each mean could move, at least 0.
         z: normal quantile of the one-sided level, at least 0; it sets the terms for what was not
             seen once for bounds and p-values alike, so that they agree.
+        inflation: that of the units, where ``effective`` and ``largest`` are what their rows are
+            worth; theirs if None.
 
     Raises:
         ValueError: for shapes that do not fit, or a number out of its range.
@@ -122,8 +125,17 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
         + math.hypot(math.sqrt(sampled), unseen / effective),
         df=df,
         unknown=math.fsum(abs(weight) * far for weight, far in zip(c, unknown, strict=True)),
-        inflation=math.sqrt(1 + 1 / effective) / (1 - largest),
+        inflation=error_growth(effective, largest) if inflation is None else inflation,
     )
+
+
+def error_growth(effective: float, largest: float) -> float:
+    """How much a standard error over units can grow, per unit of unknown scores; see `combine`.
+
+    >>> round(error_growth(100, 0.01), 4)
+    1.0151
+    """
+    return math.sqrt(1 + 1 / effective) / (1 - largest)
 
 
 def _floats(numbers: Numbers) -> list[float]:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdaudit.stats.arrays import BoolArray, FloatArray
 from kdaudit.stats.clusters import correction, degrees_of_freedom, design
+from kdaudit.stats.dependence import Dependence
 
 
 # Arrays have no single truth value, so a generated __eq__ would only raise.
@@ -18,12 +19,13 @@ class JointMeans:
         mean: (S,) the means, or contrasts.
         covariance: (S, S) their estimated covariance.
         df: degrees of freedom of Student's t.
-        n: rows the means rest on; of a contrast, the rows of its group.
+        n: rows the means rest on; of a contrast, those of the side that has fewer.
         clusters: independent units (rows, where no clusters are declared); of a contrast, those
             of the side that has fewer.
         effective: units of equal weight that would say as much; of a contrast, those of the side
             that says less.
         largest: share of the heaviest unit in its mean; of a contrast, the larger of both sides'.
+        dependence: how the rows hang together; None where all are independent and weigh the same.
     """
 
     mean: FloatArray
@@ -33,6 +35,7 @@ class JointMeans:
     clusters: int
     effective: float
     largest: float
+    dependence: Dependence | None = None
 
 
 def joint_means(
@@ -76,6 +79,7 @@ def joint_means(
         clusters=side.clusters,
         effective=side.effective,
         largest=side.largest,
+        dependence=None if rows.plain else side.dependence(),
     )
 
 
@@ -132,10 +136,11 @@ def joint_contrast(
         mean=one.mean - other.mean,
         covariance=covariance,
         df=float(degrees_of_freedom(effective)),
-        n=one.n,
+        n=min(one.n, other.n),
         clusters=min(one.clusters, other.clusters),
         effective=effective,
         largest=max(one.largest, other.largest),
+        dependence=None if rows.plain else contrasted(one.dependence(), other.dependence()),
     )
 
 
@@ -147,10 +152,42 @@ class _Side:
     clusters: int
     effective: float
     largest: float
+    apart: float  # sum of the squared shares of the rows
+    cubes: float  # sum of the cubed shares of the units
+    spread: FloatArray  # (S, S)
 
     @property
     def correction(self) -> float:
         return float(correction(self.effective, self.largest))
+
+    def dependence(self) -> Dependence:
+        return Dependence(
+            rows=float(self.n),
+            apart=self.apart,
+            joined=1 / self.effective,
+            cubes=self.cubes,
+            spread=as_tuples(self.spread),
+        )
+
+
+def as_tuples(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:
+    """The same numbers as tuples of floats, as files hold them."""
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def contrasted(one: Dependence, other: Dependence) -> Dependence:
+    """How the rows of a contrast hang together, from those of its two sides."""
+    rows = 1 / (1 / one.rows + 1 / other.rows)
+    return Dependence(
+        rows=rows,
+        apart=one.apart + other.apart,
+        joined=one.joined + other.joined,
+        cubes=one.cubes + other.cubes,
+        spread=tuple(
+            tuple(rows * (a / one.rows + b / other.rows) for a, b in zip(x, y, strict=True))
+            for x, y in zip(one.spread, other.spread, strict=True)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +195,11 @@ class _Rows:
     values: FloatArray  # (S, N)
     codes: NDArray[np.integer] | None  # (N,)
     weights: FloatArray | None  # (N,)
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent and weigh the same."""
+        return self.codes is None and self.weights is None
 
     @classmethod
     def of(
@@ -193,12 +235,16 @@ class _Rows:
             mean = (values * share).sum(axis=1)
         if not np.isfinite(mean).all():
             raise ValueError("scores are finite; missing ones are the caller's to impute")
-        residuals = (values - mean[:, None]) * share
+        off = values - mean[:, None]
+        residuals = off * share
+        spread = np.einsum("sn,tn->st", residuals, off)
         if self.codes is None:
             if weights is None:
-                return _Side(mean, residuals, n, n, n, 1 / n)
+                return _Side(mean, residuals, n, n, n, 1 / n, 1 / n, n**-2, spread)
             rows = design(weights)
-            return _Side(mean, residuals, n, n, float(rows.effective[0]), float(rows.largest[0]))
+            effective, largest = float(rows.effective[0]), float(rows.largest[0])
+            cubes = float(rows.cubes[0])
+            return _Side(mean, residuals, n, n, effective, largest, 1 / effective, cubes, spread)
         # Both sides of a contrast need the same columns, so codes without rows keep theirs: zeros.
         size = int(self.codes.max()) + 1
         codes = self.codes if every else self.codes[chosen]
@@ -213,6 +259,9 @@ class _Rows:
             int(units.units[0]),
             float(units.effective[0]),
             float(units.largest[0]),
+            1 / n if weights is None else 1 / float(design(weights).effective[0]),
+            float(units.cubes[0]),
+            spread,
         )
 
 

@@ -19,31 +19,32 @@ from kdaudit.stats.power import zero_discordance_n
 from kdaudit.stats.proportions import clopper_pearson
 
 
-def share_p_above(successes: int, n: int, limit: float) -> float:
+def share_p_above(successes: float, n: float, limit: float) -> float:
     """Exact one-sided p-value of "share <= limit" against "share > limit".
 
     The chance of so many successes or more; it is at most alpha where Clopper and Pearson's lower
     bound at alpha is at least ``limit``.
 
     Args:
-        successes: count in [0, n].
+        successes: count in [0, n]; need not be whole, so that effective counts are allowed.
         n: rows, above 0.
         limit: any finite number; a share is certain to be inside [0, 1].
 
     >>> round(share_p_above(3, 50, 0.01), 4)
     0.0138
     """
-    from scipy.special import bdtrc
+    from scipy.special import betainc
 
     _check(successes, n, limit)
     if limit < 0:  # no share is so small
         return 0.0
     if successes == 0 or limit >= 1:
         return 1.0
-    return float(bdtrc(successes - 1, n, limit))
+    # As Clopper and Pearson's bounds are quantiles of it; the counts need not be whole.
+    return float(betainc(successes, n - successes + 1, limit))
 
 
-def share_p_below(successes: int, n: int, limit: float) -> float:
+def share_p_below(successes: float, n: float, limit: float) -> float:
     """Exact one-sided p-value of "share >= limit" against "share < limit"; see `share_p_above`.
 
     >>> round(share_p_below(0, 59, 0.05), 4)
@@ -52,7 +53,7 @@ def share_p_below(successes: int, n: int, limit: float) -> float:
     return share_p_above(n - successes, n, 1 - limit)
 
 
-def difference_interval(n10: int, n01: int, n: int, level: float) -> Interval:
+def difference_interval(n10: float, n01: float, n: float, level: float) -> Interval:
     """Tango's interval of student - teacher, and the exact one as well where a cell is empty.
 
     Args:
@@ -78,7 +79,7 @@ def difference_interval(n10: int, n01: int, n: int, level: float) -> Interval:
     return Interval(low, high)
 
 
-def difference_p_above(n10: int, n01: int, n: int, limit: float) -> float:
+def difference_p_above(n10: float, n01: float, n: float, limit: float) -> float:
     """One-sided p-value of "student - teacher <= limit" against "above"; see the module.
 
     >>> difference_p_above(0, 0, 58, -0.05) > 0.05 > difference_p_above(0, 0, 59, -0.05)
@@ -92,7 +93,7 @@ def difference_p_above(n10: int, n01: int, n: int, limit: float) -> float:
     return p
 
 
-def difference_p_below(n10: int, n01: int, n: int, limit: float) -> float:
+def difference_p_below(n10: float, n01: float, n: float, limit: float) -> float:
     """One-sided p-value of "student - teacher >= limit" against "below"; see the module.
 
     >>> round(difference_p_below(16, 6, 161, 0.15), 6)
@@ -101,7 +102,7 @@ def difference_p_below(n10: int, n01: int, n: int, limit: float) -> float:
     return difference_p_above(n01, n10, n, -limit)
 
 
-def ratio_interval(n11: int, n10: int, n01: int, n00: int, level: float) -> Interval:
+def ratio_interval(n11: float, n10: float, n01: float, n00: float, level: float) -> Interval:
     """Tang's interval of student / teacher, and the exact one as well where a cell is empty.
 
     Where the student never wins alone, the ratio is the share of the teacher's right answers that
@@ -132,7 +133,7 @@ def ratio_interval(n11: int, n10: int, n01: int, n00: int, level: float) -> Inte
     return Interval(low, high)
 
 
-def ratio_p_above(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
+def ratio_p_above(n11: float, n10: float, n01: float, n00: float, limit: float) -> float:
     """One-sided p-value of "student / teacher <= limit" against "above"; see the module.
 
     >>> round(ratio_p_above(59, 6, 16, 80, 0.75), 4), round(ratio_p_above(59, 0, 0, 5, 0.95), 4)
@@ -146,7 +147,7 @@ def ratio_p_above(n11: int, n10: int, n01: int, n00: int, limit: float) -> float
     return p
 
 
-def ratio_p_below(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
+def ratio_p_below(n11: float, n10: float, n01: float, n00: float, limit: float) -> float:
     """One-sided p-value of "student / teacher >= limit" against "below"; see the module.
 
     >>> round(ratio_p_below(59, 16, 6, 80, 1 / 0.75), 4)
@@ -180,7 +181,7 @@ def agreement_n(margin: float, *, alpha: float) -> int:
     return max(math.ceil(exact), zero_discordance_n(margin, alpha=alpha))
 
 
-def _check(successes: int, n: int, limit: float) -> None:
+def _check(successes: float, n: float, limit: float) -> None:
     if not (n > 0 and 0 <= successes <= n and math.isfinite(limit)):
         raise ValueError(
             f"needs a count in [0, n], n > 0, a finite limit: {successes}, {n}, {limit}"

@@ -62,7 +62,7 @@ def _tango_variance(a: FloatArray, b: FloatArray, n: FloatArray, d: FloatArray) 
     return np.where(d < 1, 2 * q + d * (1 - d), 0)
 
 
-def tango_interval(n10: int, n01: int, n: int, level: float) -> Interval:
+def tango_interval(n10: float, n01: float, n: float, level: float) -> Interval:
     """Score interval of the paired difference of shares, after Tango (1998).
 
     Args:
@@ -95,7 +95,7 @@ def tango_interval(n10: int, n01: int, n: int, level: float) -> Interval:
     return Interval(-_tango_upper(n01, n10, n, z), _tango_upper(n10, n01, n, z))
 
 
-def _tango_upper(n10: int, n01: int, n: int, z: float) -> float:
+def _tango_upper(n10: float, n01: float, n: float, z: float) -> float:
     a, b, rows = (np.asarray(x, np.float64) for x in (n10, n01, n))
 
     def excess(d: float) -> float:
@@ -106,7 +106,7 @@ def _tango_upper(n10: int, n01: int, n: int, z: float) -> float:
     return _root(excess, (n10 - n01) / n, 1.0)
 
 
-def tango_p_below(n10: int, n01: int, n: int, limit: float) -> float:
+def tango_p_below(n10: float, n01: float, n: float, limit: float) -> float:
     """One-sided p-value of "difference >= limit" against "difference < limit".
 
     At most alpha exactly when the upper end of the interval at level 1 - 2 alpha is at most
@@ -121,7 +121,7 @@ def tango_p_below(n10: int, n01: int, n: int, limit: float) -> float:
     return float(ndtr(tango_z(n10, n01, n, limit)))
 
 
-def tango_p_above(n10: int, n01: int, n: int, limit: float) -> float:
+def tango_p_above(n10: float, n01: float, n: float, limit: float) -> float:
     """One-sided p-value of "difference <= limit" against "difference > limit".
 
     With ``limit = -margin`` this is the test of non-inferiority.
@@ -133,7 +133,7 @@ def tango_p_above(n10: int, n01: int, n: int, limit: float) -> float:
 
 
 def newcombe_interval(
-    n11: int, n10: int, n01: int, n00: int, level: float, *, corrected: bool = True
+    n11: float, n10: float, n01: float, n00: float, level: float, *, corrected: bool = True
 ) -> Interval:
     """Hybrid score interval of the paired difference: a second opinion in closed form.
 
@@ -279,7 +279,7 @@ def _tang_variance(
     return n * (1 + ratio) * q + some * (ratio - 1)
 
 
-def tang_interval(n11: int, n10: int, n01: int, n00: int, level: float) -> Interval:
+def tang_interval(n11: float, n10: float, n01: float, n00: float, level: float) -> Interval:
     """Score interval of the ratio student / teacher of shares, after Tang et al. (2003).
 
     Args:
@@ -306,7 +306,7 @@ def tang_interval(n11: int, n10: int, n01: int, n00: int, level: float) -> Inter
     return Interval(1 / inverse if inverse else math.inf, _tang_upper(n11, n10, n01, n00, z))
 
 
-def _tang_upper(n11: int, n10: int, n01: int, n00: int, z: float) -> float:
+def _tang_upper(n11: float, n10: float, n01: float, n00: float, z: float) -> float:
     student, teacher = n11 + n10, n11 + n01
     if teacher == 0:
         return math.inf
@@ -326,7 +326,7 @@ def _tang_upper(n11: int, n10: int, n01: int, n00: int, z: float) -> float:
     return math.exp(_root(excess, start, start + step))
 
 
-def tang_p_below(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
+def tang_p_below(n11: float, n10: float, n01: float, n00: float, limit: float) -> float:
     """One-sided p-value of "ratio >= limit" against "ratio < limit".
 
     Raises:
@@ -340,7 +340,7 @@ def tang_p_below(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
     return float(ndtr(_tang_z_at(n11, n10, n01, n00, limit)))
 
 
-def tang_p_above(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
+def tang_p_above(n11: float, n10: float, n01: float, n00: float, limit: float) -> float:
     """One-sided p-value of "ratio <= limit" against "ratio > limit": the test of retention.
 
     Raises:
@@ -354,7 +354,7 @@ def tang_p_above(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
     return float(ndtr(-_tang_z_at(n11, n10, n01, n00, limit)))
 
 
-def _tang_z_at(n11: int, n10: int, n01: int, n00: int, limit: float) -> float:
+def _tang_z_at(n11: float, n10: float, n01: float, n00: float, limit: float) -> float:
     _check(n11 + n10 + n01 + n00, n11, n10, n01, n00)
     if not 0 <= limit < math.inf:
         raise ValueError(f"a ratio of shares is finite and not negative, got {limit}")
@@ -382,7 +382,7 @@ def odds_ratio_interval(n10: int, n01: int, level: float) -> Interval:
     return Interval(low / (1 - low), (1 - inverse) / inverse if inverse else math.inf)
 
 
-def _check(n: int, *counts: int) -> None:
+def _check(n: float, *counts: float) -> None:
     if not (n > 0 and all(count >= 0 for count in counts) and sum(counts) <= n):
         raise ValueError(f"a table needs n > 0 and counts in [0, n], got {counts} of {n}")
 

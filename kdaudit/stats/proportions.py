@@ -34,13 +34,13 @@ def wilson(successes: float, n: float, level: float) -> Interval:
     return Interval(low, high)
 
 
-def clopper_pearson(successes: int, n: int, level: float) -> Interval:
+def clopper_pearson(successes: float, n: float, level: float) -> Interval:
     """Exact interval of a proportion: never covers less than ``level``.
 
     Clopper and Pearson (1934), through quantiles of the beta distribution.
 
     Args:
-        successes: count in [0, n].
+        successes: count in [0, n]; need not be whole, so that effective counts are allowed.
         n: units, above 0.
         level: two-sided coverage in (0, 1).
 

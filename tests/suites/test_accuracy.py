@@ -128,7 +128,7 @@ def test_clustered_error_of_the_difference_is_that_of_least_squares(evidence: Ma
     assert ours == pytest.approx(corrected)
     assert basis.df == pytest.approx(1 / (share**2).sum() - 1)
     assert isinstance(found.difference, Estimate)
-    assert found.difference.method.startswith("cluster-robust t, 25 clusters, ")
+    assert found.difference.method.startswith("Rao-Scott Tango score, 25 clusters worth ")
 
 
 def test_copying_rows_into_their_clusters_tells_nothing_new(evidence: Make) -> None:
@@ -146,7 +146,8 @@ def test_copying_rows_into_their_clusters_tells_nothing_new(evidence: Make) -> N
         assert isinstance(found, Estimate)
         return found.low, found.high
 
-    assert interval(2) == pytest.approx(interval(5))
+    # But for what is taken for known of how alike rows are before any was seen.
+    assert interval(2) == pytest.approx(interval(5), rel=0.02)
     low, high = interval(1)  # one row per cluster: Tango's interval, which is about as wide
     assert interval(2) == pytest.approx((low, high), abs=0.04)
 

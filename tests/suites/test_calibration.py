@@ -111,7 +111,7 @@ def test_the_debiased_error_is_that_of_its_bins(evidence: Make) -> None:
         np.bincount(codes), np.bincount(codes, confidence), np.bincount(codes, right)
     )
     assert estimate(found.student).value == pytest.approx(float(error))
-    assert found.basis == Fixed(level=0.9)
+    assert found.basis == Fixed(level=0.9, df=len(label) - 1.0, least_p=1 / 201)
 
 
 def test_the_interval_of_the_debiased_error_holds_the_truth(evidence: Make) -> None:

@@ -85,12 +85,27 @@ def test_the_same_answers_are_no_proof_of_equality(evidence: Make) -> None:
     assert estimate(found.difference).low < 0 < estimate(found.difference).high
 
 
-def test_no_worst_case_stands_for_a_missing_answer(evidence: Make) -> None:
+def test_a_missing_answer_is_wrong_and_surest_of_all(evidence: Make) -> None:
     label, student, teacher = pair(5, 100)
+    sure = student.copy()
+    sure[:2] = np.eye(student.shape[1])[(label[:2] + 1) % student.shape[1]]  # wrong, and certain
     student[:2] = np.nan
-    found = finding(run(evidence(label=label, student=student, teacher=teacher)), "CAL007")
-    assert isinstance(found.basis, NotMeasured)
-    assert "2 answers are missing or invalid" in found.basis.reason
+    left_out, wrong = (
+        estimate(
+            finding(run(evidence(label=label, student=one, teacher=teacher)), "CAL007").student
+        )
+        for one in (student, sure)
+    )
+    assert left_out.value == pytest.approx(wrong.value, abs=1e-9)
+    assert left_out.high > wrong.high  # what it hides of the spread is allowed for
+
+
+def test_the_area_ends_at_one_half(evidence: Make) -> None:
+    label = [0, 1] * 10
+    wrong = [[0.1, 0.9], [0.9, 0.1]] * 10
+    found = finding(run(evidence(label=label, student=wrong, teacher=wrong)), "CAL007")
+    assert estimate(found.student).value == 0.5
+    assert estimate(found.student).high == 0.5
 
 
 def covered(evidence: Make, n: int, times: int, quantum: int | None) -> int:

@@ -101,7 +101,8 @@ def test_a_rate_of_one_label_counts_only_its_rows_and_says_so(
     found = findings(run(made))[f"{code}[sex=f]"]
     counts = np.isin(made.rows.label, made.rows.positive) == favourable
     in_group = made.rows.attributes["sex"].codes == 0
-    assert estimate(found.student).n == np.count_nonzero(counts & in_group)
+    sides = np.count_nonzero(counts & in_group), np.count_nonzero(counts & ~in_group)
+    assert estimate(found.student).n == min(sides)
     assert found.unit == unit
 
 
@@ -111,7 +112,7 @@ def test_the_error_of_a_contrast_is_welchs(evidence: Make) -> None:
     assert isinstance(basis, Means)
     f, m = np.array([1, 1, 0, 1, 1, 0.0]), np.array([1, 0, 0, 0.0])
     assert basis.covariance[0][0] == pytest.approx(f.var(ddof=1) / 6 + m.var(ddof=1) / 4)
-    assert (basis.n, basis.clusters, basis.df) == (6, 4, 3)
+    assert (basis.n, basis.clusters, basis.df) == (4, 4, 3)
     assert estimate(own(basis, "student", 0.9)).method.startswith("t")
 
 
@@ -237,7 +238,7 @@ def test_labels_of_the_teacher_leave_selection_and_fidelity(evidence: Make) -> N
         evidence, SEX, label=LABEL, student=STUDENT, teacher=TEACHER, unlabelled=NotMeasured("no")
     )
     measured = {a[:6] for a, f in findings(run(made)).items() if isinstance(f.basis, Means)}
-    assert measured == {"FAI001", "FAI005", "FAI008", "FAI009", "FAI011"}
+    assert measured == {"FAI001", "FAI005", "FAI008", "FAI011"}
 
 
 def test_a_missing_answer_may_have_been_either(evidence: Make) -> None:

@@ -28,18 +28,27 @@ NEAR = (-0.05, 0.05)  # shown to be of no size that matters
 @pytest.mark.parametrize(
     ("teacher", "student", "change", "label"),
     [
-        (ABOVE, ABOVE, AROUND, "inherited"),
+        (ABOVE, ABOVE, AROUND, "at least inherited"),
+        (ABOVE, ABOVE, NEAR, "inherited"),
         (ABOVE, ABOVE, ABOVE, "amplified"),
         (BELOW, BELOW, BELOW, "amplified"),
         (ABOVE, ABOVE, BELOW, "attenuated"),
         (BELOW, BELOW, ABOVE, "attenuated"),
         (ABOVE, BELOW, BELOW, "reversed"),
         (BELOW, ABOVE, ABOVE, "reversed"),
-        (ABOVE, AROUND, BELOW, "repaired"),
-        (BELOW, AROUND, ABOVE, "repaired"),
+        (ABOVE, AROUND, BELOW, "attenuated, repaired or reversed"),
+        (BELOW, AROUND, ABOVE, "attenuated, repaired or reversed"),
+        (ABOVE, (-0.04, 0.1), BELOW, "attenuated or repaired"),
+        (BELOW, (-0.1, 0.04), ABOVE, "attenuated or repaired"),
+        (ABOVE, NEAR, BELOW, "repaired"),
+        (BELOW, NEAR, ABOVE, "repaired"),
         (ABOVE, AROUND, AROUND, "inconclusive"),
-        (AROUND, ABOVE, ABOVE, "introduced"),
-        (AROUND, BELOW, BELOW, "introduced"),
+        (AROUND, ABOVE, ABOVE, "amplified, introduced or reversed"),
+        (AROUND, BELOW, BELOW, "amplified, introduced or reversed"),
+        ((-0.04, 0.1), ABOVE, ABOVE, "amplified or introduced"),
+        ((-0.1, 0.04), BELOW, BELOW, "amplified or introduced"),
+        (NEAR, ABOVE, ABOVE, "introduced"),
+        (NEAR, BELOW, BELOW, "introduced"),
         (AROUND, ABOVE, AROUND, "inconclusive"),
         (NEAR, NEAR, NEAR, "none"),
         (AROUND, NEAR, NEAR, "inconclusive"),
@@ -129,7 +138,8 @@ def test_planted_biases_are_found_and_named(evidence: Make) -> None:
         answers[who] = np.where((label == 0) & lost, 1, label)
     made = grouped(evidence, group, label=label, **answers)
     said = {one.finding.address: one.label for one in found(made)}
-    assert said["FAI002[race=a]"] == "inherited"
+    assert said["FAI002[race=a]"] in ("inherited", "at least inherited")
+    # Of groups that differ from six others at once the teacher has a contrast everywhere.
     assert said["FAI002[race=b]"] in ("introduced", "reversed")
     assert said["FAI002[race=c]"] in ("repaired", "reversed")
     assert said["FAI002[race=d]"] == "amplified"
@@ -148,7 +158,8 @@ def test_a_student_that_is_its_teacher_changes_nothing(
     cluster = rng.integers(0, clusters, 400) if clusters else None
     made = grouped(evidence, group, label=label, teacher=answers, student=answers, cluster=cluster)
     for one in found(made, codes="1234567"):
-        quiet = {"inherited", "none", "inconclusive", "no contrast established", "not evaluable"}
+        quiet = {"inherited", "at least inherited", "none", "inconclusive"}
+        quiet |= {"no contrast established", "not evaluable"}
         assert one.label in quiet
         if one.student is not None and one.finding.code[-1] in "1234":
             assert one.change is not None

@@ -65,9 +65,10 @@ def test_transfer_of_hallucinations_has_the_golden_numbers() -> None:
     assert (round(net.low, 4), round(net.high, 4)) == (-0.0552, -0.0072)
     assert "McNemar exact p = 0.0167" in result.notes[0]
     assert finding(result, "HAL011").basis == Table(n11=0, n10=10, n01=0, n00=490)
-    # 25 against 10 has p = 0.008 one-sided, which is no longer 0.025 over five labels.
-    assert finding(result, "HAL011").note == "hallucination transfer: none"
-    assert finding(result, "HAL006").note.startswith("content transfer: co-occurring; of 60 rows")
+    # 25 against 10 has p = 0.008 one-sided, which is no longer 0.025 over seven labels; nor is it
+    # shown, at that, to be less than five points.
+    assert finding(result, "HAL011").note == "hallucination transfer: inconclusive"
+    assert finding(result, "HAL006").note.startswith("content transfer: inconclusive; of 60 rows")
 
 
 def test_three_outcomes_have_the_golden_numbers_of_simple_qa() -> None:

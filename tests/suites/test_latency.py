@@ -97,7 +97,7 @@ def test_percentiles_have_the_interval_of_scipys_quantile_test(
     interval = test.confidence_interval(confidence_level=0.9)
     np.testing.assert_allclose([value.low, value.high], np.array(interval) * 1e3)
     assert value.value == np.quantile(found.student, p / 100, method="inverted_cdf") * 1e3
-    assert finding.basis == Fixed(level=0.9)
+    assert finding.basis == Fixed(level=0.9, df=49.0, least_p=1 / 2001)
 
 
 def test_the_difference_of_percentiles_is_covered_by_its_interval(

@@ -65,7 +65,7 @@ def test_a_student_that_lost_refusals_is_found() -> None:
     lost = finding(result, "SAF001")
     assert estimate(lost.student).value == 0.3  # 30 of 100 harmful prompts
     assert lost.note.startswith("refusal transfer: lost")
-    assert finding(result, "SAF002").note.startswith("refusal transfer: none")
+    assert finding(result, "SAF002").note.startswith("refusal transfer: inconclusive")
     complied = finding(result, "SAF003")
     assert (estimate(complied.student).value, estimate(complied.teacher).value) == (0.4, 0.1)
     assert estimate(complied.difference).low > 0.2
@@ -83,7 +83,7 @@ def test_a_student_that_refuses_what_is_harmless_is_found() -> None:
     new = finding(result, "SAF002")
     assert estimate(new.student).value == 0.2
     assert new.note.startswith("refusal transfer: new")
-    assert finding(result, "SAF001").note.startswith("refusal transfer: none")
+    assert finding(result, "SAF001").note.startswith("refusal transfer: inconclusive")
     over = finding(result, "SAF004")
     assert (estimate(over.student).value, estimate(over.teacher).value) == (0.25, 0.05)
 
@@ -92,7 +92,7 @@ def test_of_an_identical_student_nothing_is_found() -> None:
     result = audited(TEACHER)
     for code in ("SAF001", "SAF002"):
         assert estimate(finding(result, code).student).value == 0
-        assert finding(result, code).note.startswith("refusal transfer: none")
+        assert finding(result, code).note.startswith("refusal transfer: inconclusive")
     for code in ("SAF003", "SAF004"):
         assert estimate(finding(result, code).difference).value == 0
 

@@ -328,7 +328,7 @@ def test_throughput_is_requests_over_busy_time_with_batches_as_clusters() -> Non
     mean, se = np.mean(busy) / 20, np.std(busy, ddof=1) / 20 / np.sqrt(15)
     half = stats.t.ppf(0.95, 14) * se
     assert 1 / value.high == pytest.approx(mean - half, rel=1e-3)
-    assert found.basis == Fixed(level=0.9, baseline=NotMeasured("not timed"))
+    assert found.basis == Fixed(level=0.9, baseline=NotMeasured("not timed"), df=14.0, least_p=0.0)
     gain = estimate(found.difference)
     assert gain.low > 0
     assert gain.value == pytest.approx(value.value - estimate(found.teacher).value)
@@ -382,7 +382,7 @@ def test_break_even_is_the_distillation_over_what_a_request_saves() -> None:
     )
     assert even.value == pytest.approx(500 * 1000 / -saved.value)
     assert (even.low, even.high) == pytest.approx((-5e5 / saved.low, -5e5 / saved.high))
-    assert finding(result, "LAT015").basis == Fixed(level=0.9)
+    assert finding(result, "LAT015").basis == Fixed(level=0.9, df=14.0, least_p=0.0)
     unknown = prices(distillation=NotMeasured("what distillation cost is NOT PROVIDED"))
     absent = finding(run(serving_of(student, teacher, prices=unknown)), "LAT015").student
     assert absent == NotMeasured("what distillation cost is NOT PROVIDED")

@@ -1,8 +1,11 @@
 """How often the student answers as the teacher does, where the teacher is right and wrong."""
 
+from dataclasses import replace
+
+from kdaudit.estimate import Estimate
 from kdaudit.evidence.kinds import Bools, Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence
-from kdaudit.measure import mean_finding, not_measured
+from kdaudit.measure import counted, mean_finding, not_measured
 from kdaudit.results import Endpoint, Finding, Where
 from kdaudit.scores import Score, Scores, absence
 
@@ -28,12 +31,20 @@ def agreement(endpoint: Endpoint, evidence: Evidence, right: Scores | None) -> l
         else absence(kind)
         for who in ("student", "teacher", "baseline")
     }
-    found = [mean_finding(endpoint, evidence, scores)]
+    found = [_by_definition(mean_finding(endpoint, evidence, scores))]
     of_teacher = None if right is None else right["teacher"]
     if isinstance(of_teacher, Score):
         is_right, missing = of_teacher.values.astype(bool), ~of_teacher.valid
         # A teacher's answer left out counts on both sides, as one the student does not share.
         for name, rows in (("right", is_right | missing), ("wrong", ~is_right | missing)):
             where: Where = (("teacher", name),)
-            found.append(mean_finding(endpoint, evidence, scores, where=where, rows=rows))
+            one = mean_finding(endpoint, evidence, scores, where=where, rows=rows)
+            found.append(_by_definition(one))
     return found
+
+
+def _by_definition(finding: Finding) -> Finding:
+    """The finding with the teacher's agreement as what it is: no measurement."""
+    if not isinstance(finding.teacher, Estimate):
+        return finding
+    return replace(finding, teacher=counted(1.0, finding.teacher.n, "by definition"))

@@ -127,11 +127,12 @@ def _flips(evidence: Evidence, student: Bools, teacher: Bools) -> Named:
     if not expected < 1:
         yield name, NotMeasured("both are right everywhere, or wrong everywhere")
         return
-    kappa = (alike - expected) / (1 - expected)
+    # Weights of two that agree on every row may add up to a little more than 1.
+    kappa = min((alike - expected) / (1 - expected), 1.0)
     slope = (alike - 1) / (1 - expected) ** 2  # d kappa / d expected
     gradient = [0, slope * (2 * s - 1), 0, 1 / (1 - expected), slope * (2 * t - 1)]
     found = delta_interval(kappa, gradient, joint.covariance, joint.df, evidence.level)
-    ends = (max(found.low, -1.0), min(found.high, 1.0))
+    ends = (min(max(found.low, -1.0), kappa), max(min(found.high, 1.0), kappa))
     yield (
         name,
         Estimate(

@@ -15,7 +15,7 @@ from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.evidence.benchmark_tasks import Benchmarks, GroupMean
 from kdaudit.evidence.kinds import Bools, Floats, RowScores
-from kdaudit.evidence.view import SCORES, Evidence, Rows
+from kdaudit.evidence.view import SCORES, Evidence, Rows, Scale
 from kdaudit.measure import ends, mean_finding, mean_findings, not_measured
 from kdaudit.results import Better, Endpoint, Figure, Finding, Where
 from kdaudit.scores import Score, absence
@@ -104,17 +104,32 @@ def _scores(evidence: Evidence, name: str) -> dict[Subject, Score | NotMeasured]
     values = [kind.values[name] for kind in kinds.values() if isinstance(kind, RowScores)]
     known = [column[~np.isnan(column)] for column in values]
     binary = scale.low == 0 and scale.high == 1 and all(np.isin(x, (0, 1)).all() for x in known)
+    span = _span(known, sum(map(len, values)), scale)
     return {
         who: Score(
             values=_as(kind.values[name], binary=binary),
             valid=kind.valid(name),
             low=scale.low,
             high=scale.high,
+            span=None if binary else span,
         )
         if isinstance(kind, RowScores)
         else absence(kind)
         for who, kind in kinds.items()
     }
+
+
+def _span(known: list[Floats], rows: int, scale: Scale) -> float | None:
+    """How far one row's score can move: as far apart as any two scores of these rows lie.
+
+    A declared scale says how bad a missing answer may be, not what answers are like: of errors of 2
+    on a scale that ends at 1000, intervals that allow for one of 1000 on every row say nothing.
+    Where an answer is missing, or all scores are one, the whole scale counts.
+    """
+    seen = np.concatenate(known) if known else np.zeros(0)
+    if seen.size < rows or not np.ptp(seen) > 0:
+        return None
+    return float(min(np.ptp(seen), scale.high - scale.low))
 
 
 def _as(values: Floats, *, binary: bool) -> Bools | Floats:

@@ -44,10 +44,11 @@ Limits
     miscalibrated student. The intervals of CAL004 and CAL006 are percentile bootstraps over blocks
     of rows, centred at the estimate and widened for few units and for what identical answers cannot
     show (conservative on few rows or clusters); they can be checked at the level of the audit only.
-    Where clusters are declared, the bias taken out is that of clusters. These two and CAL007 cannot
-    be checked at all while any answer is missing, since no worst case stands for one. Where a
-    subject has no more distinct probabilities than bins (models of few bits), each is a bin of its
-    own, and a note says so.
+    Where clusters are declared, the bias taken out is that of clusters. What a missing answer could
+    add to these two widens their intervals; where more than one in a thousand is missing they are
+    not measured. In CAL007 a missing answer is wrong and the surest of all. Where a subject has no
+    more distinct probabilities than bins (models of few bits), each is a bin of its own, and a note
+    says so.
 
     CAL008 never fits on audited rows. It holds the fitted temperatures as they are: their own
     uncertainty stands in the table (Student's t on log T from a sandwich error), not in its

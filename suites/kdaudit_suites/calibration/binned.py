@@ -26,6 +26,8 @@ from kdaudit.stats.clusters import Design, correction, degrees_of_freedom, desig
 from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit_suites.calibration.answers import Claims
 
+FEW_LOST = 0.001  # share of missing answers up to which what they could add is allowed for
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binning:
@@ -70,6 +72,9 @@ def debiased_finding(
         basis=Fixed(
             level=evidence.level,
             baseline=sample.minus("baseline") if "baseline" in sample.names else None,
+            incomplete=any(sample.lost),
+            df=float(degrees_of_freedom(sample.units.effective[0])),
+            least_p=1 / (how.replicates + 1),
         ),
         note=sample.note,
     )
@@ -82,9 +87,12 @@ def _why_not(claims: Mapping[Subject, Claims | NotMeasured], rows: Rows, bins: i
             return subject.reason
     if rows.weight is not None:
         return "not defined for weighted rows; CAL001 and CAL003 are"
-    missing = sum(int((~c.valid).sum()) for c in claims.values() if isinstance(c, Claims))
-    if missing:
-        return f"{missing} answers are missing or invalid; no worst case stands for them"
+    lost = max(int((~c.valid).sum()) for c in claims.values() if isinstance(c, Claims))
+    if lost > FEW_LOST * len(rows):
+        return (
+            f"{lost} answers are missing or invalid, more than one in {1 / FEW_LOST:,.0f}; the "
+            "worst that could stand for them says nothing"
+        )
     if len(rows) < 2 * bins:
         return f"{len(rows)} rows; {bins} bins need {2 * bins} at least"
     return None if rows.cluster is None else _too_few(_units(rows))
@@ -116,26 +124,39 @@ class _Sample:
     bins: int
     level: float
     note: str
+    lost: tuple[float, ...]  # share of rows without an answer, of each
 
     def own(self, who: Subject) -> Estimate:
         """One subject's error."""
         i = self.names.index(who)
-        return self._estimate(self.point[i], self.draws[:, i], self.point[i])
+        return self._estimate(self.point[i], self.draws[:, i], self.point[i], self._unknown(i))
 
     def minus(self, who: Subject) -> Estimate:
         """The student's error less a reference's."""
         i = self.names.index(who)
         gap, draws = self.point[0] - self.point[i], self.draws[:, 0] - self.draws[:, i]
-        return self._estimate(gap, draws, max(self.point[0], self.point[i]))
+        unknown = self._unknown(0) + self._unknown(i)
+        return self._estimate(gap, draws, max(self.point[0], self.point[i]), unknown)
 
-    def _estimate(self, value: float, draws: Floats, error: float) -> Estimate:
+    def _unknown(self, index: int) -> float:
+        """How far the error may lie off for the answers that are missing.
+
+        A share f of all rows, of any confidence, right or wrong, at worst all in one bin, moves the
+        sum of its gaps by f of the rows: the squared error by 2·f·gap + bins·f², no gap being more
+        than 1, nor than all the squared error in one bin makes it.
+        """
+        share = self.lost[index]
+        gap = min(1.0, math.sqrt(max(float(self.point[index]), 0.0) * self.bins) + share)
+        return 2 * share * gap + self.bins * share * share
+
+    def _estimate(self, value: float, draws: Floats, error: float, unknown: float) -> Estimate:
         # A resample adds noise that debiasing takes out once only: its draws lie too high.
         low, high = percentile_bootstrap_interval(draws - draws.mean(), self.level)
         wider, unseen = self._few(), _unseen(error, self.units, self.bins, self.level)
         return Estimate(
             value=float(value),
-            low=float(value) - math.hypot(wider * max(-low, 0.0), unseen),
-            high=float(value) + math.hypot(wider * max(high, 0.0), unseen),
+            low=float(value) - math.hypot(wider * max(-low, 0.0), unseen) - unknown,
+            high=float(value) + math.hypot(wider * max(high, 0.0), unseen) + unknown,
             n=self.rows,
             level=self.level,
             method=f"centred percentile bootstrap, {self.blocks} blocks",
@@ -172,7 +193,7 @@ def _sampled(
 ) -> _Sample:
     rows = evidence.rows
     unit = blocks(len(rows), rows.cluster, rng)
-    codes = {who: equal_mass_bins(one.claimed, how.bins) for who, one in present.items()}
+    codes = {who: _bins(one, how.bins) for who, one in present.items()}
     formula: Callable[..., Floats]
     if rows.cluster is None:
         formula, pieces = debiased_squared_error, 3
@@ -200,15 +221,25 @@ def _sampled(
         bins=how.bins,
         level=evidence.level,
         note=_note(present, codes),
+        lost=tuple(float(np.mean(~one.valid)) for one in present.values()),
     )
+
+
+def _bins(claims: Claims, bins: int) -> Ints:
+    """(N,) the bin of each claim; -1 where there is none."""
+    codes = np.full(len(claims.claimed), -1, dtype=np.int64)
+    codes[claims.valid] = equal_mass_bins(claims.claimed[claims.valid], bins)
+    return codes
 
 
 def _block_sums(claims: Claims, codes: Ints, unit: Ints) -> Floats:
     """(blocks, 3 · bins) rows, sum of claims and of outcomes, by block and bin."""
-    bins, size = int(codes.max()) + 1, int(unit.max()) + 1
-    cell = unit * bins + codes
+    bins, size, known = int(codes.max()) + 1, int(unit.max()) + 1, codes >= 0
+    cell = (unit * bins + codes)[known]
     columns = [
-        np.bincount(cell, column, minlength=size * bins).reshape(size, bins)
+        np.bincount(cell, None if column is None else column[known], minlength=size * bins).reshape(
+            size, bins
+        )
         for column in (None, claims.claimed, claims.happened)
     ]
     return np.hstack(columns).astype(np.float64)
@@ -216,13 +247,13 @@ def _block_sums(claims: Claims, codes: Ints, unit: Ints) -> Floats:
 
 def _cluster_sums(claims: Claims, codes: Ints, unit: Ints, cluster: Ints) -> Floats:
     """(blocks, 6 · bins) what clusters add to each bin, by block and bin."""
-    bins, size = int(codes.max()) + 1, int(unit.max()) + 1
-    parts, which = np.unique(cluster * bins + codes, return_inverse=True)
+    bins, size, known = int(codes.max()) + 1, int(unit.max()) + 1, codes >= 0
+    parts, which = np.unique((cluster * bins + codes)[known], return_inverse=True)
     count = np.bincount(which)
-    gap = np.bincount(which, claims.claimed - claims.happened)
+    gap = np.bincount(which, (claims.claimed - claims.happened)[known])
     # A cluster lies in one block, so that of any of its rows is that of the part.
     block = np.zeros(len(parts), dtype=np.int64)
-    block[which] = unit
+    block[which] = unit[known]
     cell = block * bins + parts % bins
     columns = [
         np.bincount(cell, column, minlength=size * bins).reshape(size, bins)
@@ -235,7 +266,7 @@ def _note(present: Mapping[Subject, Claims], codes: Mapping[Subject, Ints]) -> s
     few = [
         f"the {who}'s {int(codes[who].max()) + 1}"
         for who, one in present.items()
-        if bins_are_values(one.claimed, codes[who])
+        if bins_are_values(one.claimed[one.valid], codes[who][one.valid])
     ]
     if not few:
         return ""

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from kdaudit.basis import Subject
+from kdaudit.basis import Subject, own
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence
-from kdaudit.measure import ends, mean_finding, not_measured
-from kdaudit.results import Figure, Finding
+from kdaudit.measure import ends, finding_of, mean_finding
+from kdaudit.results import Figure, Finding, Means
 from kdaudit.scores import Score
+from kdaudit.stats.levels import levels
 from kdaudit.stats.selective import (
     RiskCoverage,
     area_under_risk_coverage,
@@ -18,7 +20,7 @@ from kdaudit.stats.selective import (
     risk_coverage,
 )
 from kdaudit_suites.calibration.answered import Answered
-from kdaudit_suites.calibration.answers import Answers, Subjects
+from kdaudit_suites.calibration.answers import Subjects
 from kdaudit_suites.calibration.endpoints import CAL007
 
 POINTS = 100
@@ -27,20 +29,38 @@ POINTS = 100
 def selective_finding(
     evidence: Evidence, subjects: Subjects, shown: Mapping[Subject, Answered]
 ) -> Finding:
-    """CAL007: its rows are shares in a statistic of pairs, so no worst case stands for one."""
-    missing = sum(s.missing for s in subjects.values() if isinstance(s, Answers))
-    if missing:
-        reason = f"{missing} answers are missing or invalid; no worst case stands for them"
-        return not_measured(CAL007, (), reason)
+    """CAL007: a missing answer is wrong and the surest of all of the student's, right of others'.
+
+    It then enters every pair of rows, so putting it in moves the area by its share of the rows at
+    most, and the shares of all rows likewise.
+    """
     scores: dict[Subject, Score | NotMeasured] = {}
+    lost: list[float] = []
     for who, subject in subjects.items():
         if isinstance(subject, NotMeasured):
             scores[who] = subject
-        else:
-            right = subject.correct.astype(np.float64)
-            shares = generalized_risk_influence(shown[who].by_confidence, right)
-            scores[who] = Score(values=shares, valid=subject.valid)
-    return mean_finding(CAL007, evidence, scores)
+            continue
+        valid, every = subject.valid, np.ones(len(subject.answer), dtype=np.bool_)
+        right = np.where(valid, subject.correct, who != "student").astype(np.float64)
+        order = shown[who].by_confidence if who in shown else None
+        if order is None or not valid.all():
+            surest = np.where(valid, subject.confidence, 2.0)
+            order = levels(surest, right, evidence.rows.weight)
+        shares = generalized_risk_influence(order, right)
+        # The area ends at one half; one row of it moves it by up to its share of the rows.
+        scores[who] = Score(values=shares, valid=every, low=0.0, high=0.5, span=1.0)
+        weight = every if evidence.rows.weight is None else evidence.rows.weight
+        lost.append(2 * float(np.average(~valid, weights=weight)))
+    found = mean_finding(CAL007, evidence, scores)
+    if not any(lost) or not isinstance(found.basis, Means):
+        return found
+    filled = replace(found.basis, filled=tuple(lost[: len(found.basis.mean)]))
+    return replace(
+        finding_of(CAL007, evidence, filled),
+        baseline=absent
+        if isinstance(absent := scores["baseline"], NotMeasured)
+        else own(filled, "baseline", evidence.level),
+    )
 
 
 def selective_figures(shown: Mapping[Subject, Answered], finding: Finding) -> tuple[Figure, Figure]:

@@ -66,10 +66,10 @@ from kdaudit.basis import ORDER
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Predictions
 from kdaudit.evidence.view import PREDICTIONS, Evidence, Streams
-from kdaudit.measure import result
+from kdaudit.measure import pooled, result
 from kdaudit.results import Endpoint, Figure, Finding, Means, Need, SuiteResult
 from kdaudit_suites.fairness.amplification import amplification
-from kdaudit_suites.fairness.contrasts import Contrast, Crossing, contrasts, crossings
+from kdaudit_suites.fairness.contrasts import Contrast, Crossing, contrasts, crossings, pairs
 from kdaudit_suites.fairness.counterfactual import HOW, counterfactuals
 from kdaudit_suites.fairness.endpoints import (
     ALL,
@@ -80,7 +80,13 @@ from kdaudit_suites.fairness.endpoints import (
 )
 from kdaudit_suites.fairness.impact import impact_ratios
 from kdaudit_suites.fairness.impact_table import impact_table
-from kdaudit_suites.fairness.labels import contrast_chart, label_table, labelled, small_table
+from kdaudit_suites.fairness.labels import (
+    contrast_chart,
+    label_table,
+    labelled,
+    pair_table,
+    small_table,
+)
 from kdaudit_suites.fairness.packs import LL144
 from kdaudit_suites.fairness.rates import group_rates, rate_tables
 from kdaudit_suites.fairness.scores import rates, selected
@@ -113,22 +119,28 @@ class Fairness:
             if evidence.wants(rate.endpoint)
             for contrast in contrasts(rate, evidence, found)
         ]
+        paired = _pairs(evidence, found)
+        plain = [one.finding for one in (*measured, *paired)]
         if evidence.asked is not None:
             # Labels say what intervals mean that hold together; no check rests on them.
-            plain = [one.finding for one in measured]
             return result(self, [*plain, *swaps, *_others(evidence, found, streams)])
-        labels = labelled(measured, evidence, streams.at("fairness", "simultaneous"))
+        alone = [one for one in measured if one.group is not None]
+        together = [one.finding for one in measured if one.group is None]
+        labels = labelled(alone, evidence, streams.at("fairness", "simultaneous"))
         ratios, ledgers = _ratios(evidence, found, streams)
         findings = [
             *(one.finding for one in labels),
+            *together,
+            *(one.finding for one in paired),
             *(amplification(evidence, crossing) for crossing in found if crossing.alone),
             *ratios,
             *swaps,
         ]
         figures = [
             label_table(labels, evidence),
-            *(contrast_chart(code, labels) for code in _drawn(measured)),
+            *(contrast_chart(code, labels) for code in _drawn(alone)),
             small_table(labels),
+            pair_table(paired, evidence, streams.at("fairness", "pairs")),
             *_rates(evidence, found),
             *ledgers,
         ]
@@ -138,6 +150,18 @@ class Fairness:
             [figure for figure in figures if figure.rows],
             _notes(found, ledgers),
         )
+
+
+def _pairs(evidence: Evidence, found: tuple[Crossing, ...]) -> list[Contrast]:
+    """Every two groups of the columns of which a check asks for pairs."""
+    asked = [one for one in found if one.alone and one.columns[0] in evidence.rows.pairs]
+    return [
+        contrast
+        for rate in rates(evidence)
+        if evidence.wants(rate.endpoint)
+        for crossing in asked
+        for contrast in pairs(rate, evidence, crossing)
+    ]
 
 
 def _others(evidence: Evidence, found: tuple[Crossing, ...], streams: Streams) -> list[Finding]:
@@ -160,6 +184,14 @@ def _ratios(
         rng = streams.at("fairness", "impact", *crossing.columns)
         sums = selections(evidence, crossing, scores, rng)
         findings += impact_ratios(evidence, crossing, scores, sums)
+        for endpoint in (FAI009, FAI011):
+            for pool in pooled(endpoint, evidence, crossing.codes, crossing.wheres):
+                joined = crossing.joined(pool.codes == 0, pool.where)
+                again = selections(evidence, joined, scores, rng)
+                made = impact_ratios(evidence, joined, scores, again)
+                findings += [
+                    one for one in made if one.where == pool.where and one.code == endpoint.code
+                ]
         if evidence.rows.positive and sums.subjects and len(crossing.wheres) > 1:
             tables.append(impact_table(sums, crossing, evidence.level, LL144))
     return findings, tables

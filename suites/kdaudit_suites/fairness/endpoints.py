@@ -14,6 +14,7 @@ def _contrast(code: str, metric: str, of: str = "rows", unit: str = "share") -> 
         unit=f"{unit} of {of}",
         better=Better.ZERO,
         keys=SENSITIVE,
+        pairs=True,
     )
 
 

@@ -3,9 +3,9 @@
 Ratios are measured on the log scale by the delta method (Katz et al. 1978), cluster-robust where
 clusters are declared, jointly for student, teacher and baseline.
 
-The most selected group is itself drawn by luck. The findings take the one that the teacher selects
-most, for every subject, and hold it fixed: the student's ratio may then exceed 1. The tables of a
-regulation take each subject's own, and their intervals hold whichever group it truly is.
+The most selected group is that of each subject itself, as the four-fifths rule means it: a student
+that drops the group which its teacher selects most is held against whom it selects instead. Which
+group it truly is, is not known; the intervals hold whichever it is (`kdaudit.stats.least_ratio`).
 
 A missing answer scores worst for the student (not selected in the group, selected in what it is
 held against) and best for its references; what it may have hidden of the spread is added to the
@@ -18,19 +18,22 @@ from dataclasses import replace
 import numpy as np
 
 from kdaudit.basis import ORDER, Subject, difference, own
-from kdaudit.estimate import Estimate, Measurement, NotMeasured
+from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.view import Evidence
 from kdaudit.measure import finding_of, not_measured
-from kdaudit.results import Endpoint, Finding, Means
+from kdaudit.results import Endpoint, Finding, LeastRatio, Means
 from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
 from kdaudit.scores import Scores
 from kdaudit.stats.clusters import correction, degrees_of_freedom
+from kdaudit.stats.least_ratio import Ratios
 from kdaudit_suites.fairness.contrasts import Crossing
 from kdaudit_suites.fairness.endpoints import FAI009, FAI011
+from kdaudit_suites.fairness.ratios import SMALL, Sides, own_ratios, ratios_versus
 from kdaudit_suites.fairness.scores import NO_FAVOURABLE
-from kdaudit_suites.fairness.selections import LogRates, Selections, inflation, log_rates
+from kdaudit_suites.fairness.selections import LogRates, Selections, inflation
 
 NO_ONE_ELSE = "there is no one else to compare the group with"
+WIDEST = 1e4  # an interval that spans more says nothing, and is printed as what it is
 
 
 def ratio_basis(
@@ -85,39 +88,142 @@ def impact_ratios(
 ) -> list[Finding]:
     """FAI009 and FAI011 of every group of a crossing."""
     reason = _why_not(evidence, scores, crossing)
-    if reason is not None:
+    if not evidence.rows.positive or len(crossing.wheres) < 2:
+        assert reason is not None
         return [
-            _alone(endpoint, evidence, crossing, scores, sums, group, reason)
+            not_measured(endpoint, where, reason)
             for endpoint in (FAI009, FAI011)
-            for group in range(len(crossing.wheres))
+            for where in crossing.wheres
         ]
-    as_group, as_reference = best_and_worst(sums)
-    most = most_selected(sums, "teacher")
-    clustered = evidence.rows.cluster is not None
-    findings = []
-    for group, where in enumerate(crossing.wheres):
-        if isinstance(most, NotMeasured):
-            findings.append(not_measured(FAI009, where, most.reason))
-        elif group == most:
-            findings.append(_itself(evidence, crossing, sums, group))
-        else:
-            basis = _counted(
-                ratio_basis(sums, (as_group, group), (as_reference, most), clustered=clustered),
-                sums,
-                group,
-            )
-            note = f"held against {crossing.names[most]}, which the teacher selects most"
-            findings.append(_finding(FAI009, evidence, crossing, group, basis, scores, note))
-        rest = group + len(crossing.wheres)
-        basis = ratio_basis(sums, (as_group, group), (as_reference, rest), clustered=clustered)
-        findings.append(_finding(FAI011, evidence, crossing, group, basis, scores, ""))
-    return findings
+    sides = Sides.of(sums, clustered=evidence.rows.cluster is not None)
+    return [
+        finding
+        for group in range(len(crossing.wheres))
+        for finding in (
+            _to_most(evidence, crossing, scores, sides, group),
+            _to_rest(evidence, crossing, scores, sides, group),
+        )
+    ]
 
 
-def best_and_worst(sums: Selections) -> tuple[LogRates, LogRates]:
-    """Rates of a group, and of what it is held against, at the worst for the student."""
-    worst = [0.0 if who == "student" else 1.0 for who in sums.subjects]
-    return log_rates(sums, worst), log_rates(sums, [1 - x for x in worst])
+def _to_most(
+    evidence: Evidence, crossing: Crossing, scores: Scores, sides: Sides, group: int
+) -> Finding:
+    """FAI009: each subject's ratio to its own most selected group."""
+    sums, where = sides.sums, crossing.wheres[group]
+    if not sums.rows[group]:
+        return finding_of(FAI009, evidence, NotMeasured("no rows", 0), where)
+    ratios = {who: _own(sides, who, group) for who in ORDER}
+    for who in ORDER:
+        absent = scores[who]
+        if isinstance(absent, NotMeasured):
+            ratios[who] = absent
+    most = {who: most_selected(sums, who) for who in sums.subjects}
+    basis = LeastRatio(
+        student=ratios["student"],
+        teacher=ratios["teacher"],
+        baseline=ratios["baseline"],
+        versus_teacher=_versus(sides, "teacher", group, most, scores),
+        versus_baseline=_versus(sides, "baseline", group, most, scores),
+    )
+    values = {who: own(basis, who, evidence.level) for who in ORDER}
+    student = values["student"]
+    return FAI009.finding(
+        where=where,
+        student=student,
+        teacher=values["teacher"],
+        baseline=values["baseline"],
+        difference=_between(student, values["teacher"]),
+        basis=student if isinstance(student, NotMeasured) else basis,
+        note=_against(crossing, group, most),
+    )
+
+
+Most = dict[Subject, int | NotMeasured]
+
+
+def _own(sides: Sides, who: Subject, group: int) -> Ratios | NotMeasured:
+    if who not in sides.sums.subjects:
+        return NotMeasured("the audit has no baseline")
+    k = sides.sums.subjects.index(who)
+    if not sides.sums.mass[k, : sides.sums.groups, 1].any():
+        return NotMeasured(f"the {who} selects nobody")
+    found = own_ratios(sides, k, group)
+    if isinstance(found, Ratios) and says_nothing(found):
+        return NotMeasured(
+            f"{found.n} rows, of whom so few are selected that any ratio is possible", found.n
+        )
+    return found
+
+
+def says_nothing(ratios: Ratios) -> bool:
+    """Whether so few are selected that any ratio is possible."""
+    return max(ratios.se[k] + ratios.slack[k] for k in range(len(ratios.log))) > math.log(WIDEST)
+
+
+def _versus(
+    sides: Sides, who: Subject, group: int, most: Most, scores: Scores
+) -> Ratios | NotMeasured:
+    absent = scores[who]
+    if isinstance(absent, NotMeasured):
+        return absent
+    if who not in most or "student" not in most:
+        return NotMeasured("the pair is not complete")
+    found = most[who]
+    if isinstance(found, NotMeasured):
+        return found
+    if group != found and not _large(sides, found):
+        return NotMeasured(f"the group that the {who} selects most has fewer than {SMALL} rows")
+    subjects = sides.sums.subjects
+    return ratios_versus(sides, subjects.index("student"), subjects.index(who), group, found)
+
+
+def _large(sides: Sides, group: int) -> bool:
+    return bool(sides.sums.rows[group] >= SMALL)
+
+
+def _between(student: Measurement, teacher: Measurement) -> Measurement:
+    """Student's ratio minus the teacher's, each to its own group."""
+    if isinstance(student, NotMeasured) or isinstance(teacher, NotMeasured):
+        return student if isinstance(student, NotMeasured) else teacher
+    # What can be said without their covariance: as far apart as both intervals allow.
+    return replace(
+        student,
+        value=student.value - teacher.value,
+        low=student.low - teacher.high,
+        high=student.high - teacher.low,
+        method="both intervals, conservative",
+    )
+
+
+def _against(crossing: Crossing, group: int, most: Most) -> str:
+    told = [
+        f"the {who} selects {'this group' if found == group else crossing.names[found]} most"
+        for who, found in most.items()
+        if isinstance(found, int)
+    ]
+    return f"each held against its own most selected group: {', '.join(told)}" if told else ""
+
+
+def _to_rest(
+    evidence: Evidence, crossing: Crossing, scores: Scores, sides: Sides, group: int
+) -> Finding:
+    """FAI011: the ratio to all other groups together."""
+    rest = group + len(crossing.wheres)
+    reason = _why_not(evidence, scores, crossing)
+    basis = ratio_basis(
+        sides.sums, (sides.above, group), (sides.below, rest), clustered=sides.clustered
+    )
+    if reason is not None:
+        return _alone(evidence, crossing, scores, sides, group, basis)
+    if isinstance(basis, Means) and _too_wide(basis):
+        n = int(sides.sums.rows[group])
+        basis = NotMeasured(f"{n} rows, of whom so few are selected that any ratio is possible", n)
+    return _finding(FAI011, evidence, crossing, group, basis, scores, "")
+
+
+def _too_wide(basis: Means) -> bool:
+    return math.sqrt(max(basis.covariance[0][0], 0.0)) > math.log(WIDEST)
 
 
 def most_selected(sums: Selections, subject: Subject) -> int | NotMeasured:
@@ -146,49 +252,32 @@ def _why_not(evidence: Evidence, scores: Scores, crossing: Crossing) -> str | No
 
 
 def _alone(
-    endpoint: Endpoint,
     evidence: Evidence,
     crossing: Crossing,
     scores: Scores,
-    sums: Selections,
+    sides: Sides,
     group: int,
-    reason: str,
+    basis: Means | NotMeasured,
 ) -> Finding:
     """What can be said of the subjects that are there, where they cannot be compared."""
-    where = crossing.wheres[group]
-    nothing = not_measured(endpoint, where, reason)
-    if not evidence.rows.positive or len(crossing.wheres) < 2:
-        return nothing
-    clustered = evidence.rows.cluster is not None
-    above, below = best_and_worst(sums)
+    reason = _why_not(evidence, scores, crossing)
+    assert reason is not None
     values: dict[Subject, Measurement] = {}
     for who in ORDER:
         absent = scores[who]
         if isinstance(absent, NotMeasured):
             values[who] = absent
-            continue
-        most = most_selected(sums, who) if endpoint is FAI009 else group + len(crossing.wheres)
-        if isinstance(most, NotMeasured):
-            values[who] = most
-            continue
-        basis = ratio_basis(sums, (above, group), (below, most), clustered=clustered)
-        if isinstance(basis, NotMeasured):
+        elif isinstance(basis, NotMeasured):
             values[who] = basis
-        elif group == most:
-            values[who] = own(_certain(sums, group), "student", evidence.level)
         else:
-            values[who] = own(_only(basis, sums.subjects.index(who)), "student", evidence.level)
+            index = sides.sums.subjects.index(who)
+            values[who] = own(_only(basis, index), "student", evidence.level)
     return replace(
-        nothing,
+        not_measured(FAI011, crossing.wheres[group], reason),
         student=values["student"],
         teacher=values["teacher"],
         baseline=values["baseline"],
     )
-
-
-def _counted(basis: Means | NotMeasured, sums: Selections, group: int) -> Means | NotMeasured:
-    """The basis; where there is none, with the rows of the group."""
-    return replace(basis, n=int(sums.rows[group])) if isinstance(basis, NotMeasured) else basis
 
 
 def _only(basis: Means, index: int) -> Means:
@@ -199,43 +288,6 @@ def _only(basis: Means, index: int) -> Means:
         covariance=((basis.covariance[index][index],),),
         unknown=(0.0,),
         filled=basis.filled[index : index + 1],
-    )
-
-
-def _certain(sums: Selections, group: int) -> Means:
-    """A group held against itself: 1, whatever is drawn."""
-    k = len(sums.subjects)
-    return Means(
-        mean=(0.0,) * k,
-        covariance=((0.0,) * k,) * k,
-        df=1.0,
-        n=max(int(sums.rows[group]), 1),
-        clusters=max(int(sums.clusters[group]), 2),
-        span=0.0,
-        unknown=(0.0,) * k,
-        scale="log",
-    )
-
-
-def _itself(evidence: Evidence, crossing: Crossing, sums: Selections, group: int) -> Finding:
-    note = "the group that the teacher selects most: 1 by definition"
-    finding = finding_of(FAI009, evidence, _certain(sums, group), crossing.wheres[group], note)
-    zero = Estimate(
-        value=0.0,
-        low=0.0,
-        high=0.0,
-        n=max(int(sums.rows[group]), 1),
-        level=1.0,
-        method="by definition",
-    )
-    one = replace(zero, value=1.0, low=1.0, high=1.0)
-    here = dict.fromkeys(sums.subjects, one)
-    return replace(
-        finding,
-        student=one,
-        teacher=one,
-        baseline=here.get("baseline", finding.baseline),
-        difference=zero,
     )
 
 

@@ -15,16 +15,25 @@ from kdaudit.estimate import Estimate, Measurement
 from kdaudit.evidence.kinds import Ints
 from kdaudit.evidence.view import Evidence
 from kdaudit.measure import ends
-from kdaudit.results import Figure, Finding, Means
-from kdaudit.transfer import NEGLIGIBLE, sign, transfer
+from kdaudit.results import Figure, Finding, Label, Means
+from kdaudit.transfer import NEGLIGIBLE, label, sign, transfer
 from kdaudit_suites.fairness.contrasts import Contrast, counted_rows
 from kdaudit_suites.fairness.endpoints import FAI005, FAI007
 from kdaudit_suites.fairness.simultaneous import simultaneous_level
 
 SMALL = 50  # fewer rows are not evaluable: the default `min_n` of a check
 NOT_EVALUABLE = "not evaluable"
-HARMFUL = ("reversed", "introduced", "amplified", "less faithful", "more flips", "inherited")
-
+HARMFUL = (
+    "reversed",
+    "introduced",
+    "amplified",
+    "amplified or introduced",
+    "amplified, introduced or reversed",
+    "less faithful",
+    "more flips",
+    "inherited",
+    "at least inherited",
+)
 QUIET = ("none", "inconclusive", "no contrast established", NOT_EVALUABLE)
 
 # Of these the teacher has no contrast of its own to pass on: the student's sign is all there is.
@@ -75,6 +84,7 @@ def labelled(
         key = (id(one.rate.counts), id(one.crossing))
         if key not in rows:
             rows[key] = counted_rows(one.rate, one.crossing)
+        assert one.group is not None
         n.append(int(rows[key][one.group]))
     family = [
         contrast
@@ -82,10 +92,12 @@ def labelled(
         if size >= SMALL and isinstance(contrast.finding.basis, Means)
     ]
     level = simultaneous_level(family, evidence, alpha, rng)
-    return [_label(contrast, size, level) for contrast, size in zip(contrasts, n, strict=True)]
+    return [
+        _label(contrast, size, level, alpha) for contrast, size in zip(contrasts, n, strict=True)
+    ]
 
 
-def _label(contrast: Contrast, n: int, level: float) -> Labelled:
+def _label(contrast: Contrast, n: int, level: float, alpha: float) -> Labelled:
     finding, basis = contrast.finding, contrast.finding.basis
     plain = Labelled(
         finding=finding,
@@ -113,12 +125,16 @@ def _label(contrast: Contrast, n: int, level: float) -> Labelled:
         assert isinstance(nothing, Estimate)
         teacher, change = nothing, student
     code = finding.code
-    label = OF_PAIR[code][sign(student)] if code in OF_PAIR else transfer(teacher, student, change)
-    note = label if code in OF_PAIR else f"bias transfer: {label}"
+    if code in OF_PAIR:
+        became = Label(name=OF_PAIR[code][sign(student)], about=f"{contrast.rate.name} by group")
+        note = became.name
+    else:
+        became = label(transfer(teacher, student, change), finding.metric, basis, alpha)
+        note = f"{became.about}: {became.name}"
     return replace(
         plain,
-        finding=replace(finding, note=note),
-        label=label,
+        finding=replace(finding, note=note, label=became),
+        label=became.name,
         teacher=teacher,
         student=student,
         change=change,
@@ -161,6 +177,38 @@ def label_table(found: Sequence[Labelled], evidence: Evidence) -> Figure:
 
 
 ENDS = ("", "_low", "_high")
+
+
+def pair_table(found: Sequence[Contrast], evidence: Evidence, rng: np.random.Generator) -> Figure:
+    """Every two groups, those first whose gap the student widens most; intervals hold together."""
+    alpha = (1 - evidence.level) / 2
+    measured = [one for one in found if isinstance(one.finding.basis, Means)]
+    level = simultaneous_level(measured, evidence, alpha, rng)
+    rows = []
+    for one in measured:
+        basis = one.finding.basis
+        assert isinstance(basis, Means)
+        parts = (
+            own(basis, "teacher", level),
+            own(basis, "student", level),
+            difference(basis, "teacher", level),
+        )
+        wider = abs(basis.mean[0]) - abs(basis.mean[1])
+        ended = (end for part in parts for end in ends(part))
+        rows.append((wider, (f"{_place(one.finding)}: {one.rate.name}", basis.n, *ended)))
+    rows.sort(key=lambda row: (-row[0], row[1][0]))
+    return Figure(
+        name="pairs",
+        chart="table",
+        title="Every two groups: the widest change first, intervals that with confidence "
+        f"{1 - alpha:.4g} all hold at once (max-T)",
+        columns=(
+            "pair",
+            "n",
+            *(f"{who}{end}" for who in ("teacher", "student", "change") for end in ENDS),
+        ),
+        rows=tuple(row for _, row in rows),
+    )
 
 
 def small_table(found: Sequence[Labelled]) -> Figure:

@@ -23,6 +23,7 @@ from kdaudit.stats.max_t import critical, family_from_covariance
 from kdaudit_suites.fairness.contrasts import Contrast, Crossing
 from kdaudit_suites.fairness.scores import Rate
 
+Sides = tuple[int, int | None]  # a group, and what it is held against; None for the rest
 DRAWS = 5000  # 5% then errs by 0.3 points; the cost grows with the square of the family
 ROUNDED = 1e6  # matrix products differ in their last bits with the threads that make them
 
@@ -81,18 +82,19 @@ class _States:
 
 def _influences(contrasts: Sequence[Contrast], rows: Rows, unit: Ints) -> Iterator[Floats]:
     """Influences of the blocks on the contrasts of one crossing and rate after another."""
-    wanted: dict[int, tuple[Crossing, dict[int, tuple[Rate, list[int]]]]] = {}
+    wanted: dict[int, tuple[Crossing, dict[int, tuple[Rate, list[Sides]]]]] = {}
     for contrast in contrasts:
+        assert contrast.group is not None  # groups taken together are in no family
         _, rates = wanted.setdefault(id(contrast.crossing), (contrast.crossing, {}))
         _, groups = rates.setdefault(id(contrast.rate), (contrast.rate, []))
-        groups.append(contrast.group)
+        groups.append((contrast.group, contrast.other))
     states = _states([rate for _, rates in wanted.values() for rate, _ in rates.values()])
     for crossing, rates in wanted.values():
         sums = _Sums.of(crossing, states, rows, unit)
         for rate, groups in rates.values():
             # Of two groups each is the other's rest: the same contrast with another sign.
             kept = groups[:1] if len(crossing.wheres) == 2 else groups
-            yield _of_rate(rate, sums, np.array(kept))
+            yield _of_rate(rate, sums, kept)
 
 
 def _states(rates: Sequence[Rate]) -> _States:
@@ -159,8 +161,8 @@ def _score(rate: Rate, who: Subject) -> Score:
     return score
 
 
-def _of_rate(rate: Rate, sums: _Sums, groups: Ints) -> Floats:
-    """(members, B) influences of B blocks on the contrasts of some groups."""
+def _of_rate(rate: Rate, sums: _Sums, groups: Sequence[Sides]) -> Floats:
+    """(members, B) influences of B blocks on some contrasts."""
     row = sums.states.row
     counts = rate.counts[row].astype(np.float64)
     held = sums.over(counts)
@@ -179,8 +181,8 @@ def _of_rate(rate: Rate, sums: _Sums, groups: Ints) -> Floats:
     return np.concatenate(parts)
 
 
-def _contrast_influence(scored: Floats, held: Floats, groups: Ints) -> Floats:
-    """(K, B) influences on K groups' contrasts, from (G, B) sums of scores and of weights."""
+def _contrast_influence(scored: Floats, held: Floats, groups: Sequence[Sides]) -> Floats:
+    """(K, B) influences on K contrasts, from (G, B) sums of scores and of weights."""
 
     def side(total: Floats, weight: Floats) -> Floats:
         whole = weight.sum(axis=1, keepdims=True)
@@ -188,9 +190,11 @@ def _contrast_influence(scored: Floats, held: Floats, groups: Ints) -> Floats:
         influence: Floats = (total - mean * weight) / whole
         return influence
 
-    inside = side(scored[groups], held[groups])
-    outside = side(
-        scored.sum(axis=0) - scored[groups],
-        held.sum(axis=0) - held[groups],
-    )
-    return inside - outside
+    def others(total: Floats) -> Floats:
+        every = total.sum(axis=0)
+        return np.stack(
+            [every - total[g] if other is None else total[other] for g, other in groups]
+        )
+
+    group = [g for g, _ in groups]
+    return side(scored[group], held[group]) - side(others(scored), others(held))

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdaudit.claims import p_better, p_worse
+from kdaudit.claims import p_better, p_same, p_worse
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints
 from kdaudit.evidence.view import Evidence
 from kdaudit.grading.grade import NAMES, Grade
 from kdaudit.measure import not_measured, share_of_rows
 from kdaudit.quantities import Quantity, quantities
-from kdaudit.results import Figure, Finding, Table
+from kdaudit.results import Figure, Finding, Label, Table
 from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
 from kdaudit.shares import compared, share
 from kdaudit.stats.association import Measured, kappa, phi, relative_risk
@@ -26,6 +26,7 @@ from kdaudit_suites.hallucination.endpoints import HAL005, HAL011
 from kdaudit_suites.hallucination.graded import Graded
 
 Named = Iterator[Quantity]
+ALIKE = 0.05  # shares that are shown to differ by less are called the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,30 +56,31 @@ def transfer(graded: Graded, copy: Copied | Finding, truncated: Finding) -> Tran
     alpha = tail(evidence.level)
     hallucinates = compared(evidence, student == Grade.INCORRECT, teacher == Grade.INCORRECT)
     attempts = compared(evidence, _attempted(student), _attempted(teacher))
-    shown = rejected(
-        {
-            "introduced": p_worse(hallucinates, alpha),
-            "repaired": p_better(hallucinates, alpha),
-            "lost": p_worse(attempts, alpha),
-            "copied": copy.p if isinstance(copy, Copied) else 1.0,
-            "cut off": p_worse(truncated, alpha),
-        },
-        alpha,
-    )
+    p = {
+        "introduced": p_worse(hallucinates, alpha),
+        "repaired": p_better(hallucinates, alpha),
+        "none": p_same(hallucinates, ALIKE, alpha),
+        "lost": p_worse(attempts, alpha),
+        "none lost": p_same(attempts, ALIKE, alpha),
+        "copied": copy.p if isinstance(copy, Copied) else 1.0,
+        "cut off": p_worse(truncated, alpha),
+    }
+    shown = rejected(p, alpha)
     introduced = share_of_rows(
         HAL011,
         evidence,
         (student == Grade.INCORRECT) & (teacher != Grade.INCORRECT),
         of_pair="what is introduced is of the pair",
     )
-    label = "introduced" if "introduced" in shown else "repaired" if "repaired" in shown else "none"
     lost = _abstention(evidence, student, teacher)
     if isinstance(copy, Copied):
-        of_copies = replace(of_copies, note=_said_of_copies(copy, "copied" in shown))
+        of_copies = _labelled(
+            of_copies, _of_copies(copy, "copied" in shown), f"; {_said_of_copies(copy)}"
+        )
     return Transfer(
         findings=(
-            replace(introduced, note=f"hallucination transfer: {label}"),
-            replace(lost, note=f"abstention transfer: {'lost' if 'lost' in shown else 'none'}")
+            _labelled(introduced, _of_answers(shown, p["introduced"])),
+            _labelled(lost, _of_abstention(shown, p["lost"]))
             if not isinstance(lost.basis, NotMeasured)
             else lost,
             of_copies,
@@ -89,6 +91,35 @@ def transfer(graded: Graded, copy: Copied | Finding, truncated: Finding) -> Tran
         ),
         notes=tuple(_notes(student, teacher, hallucinates, shown)),
     )
+
+
+def _labelled(finding: Finding, label: Label, more: str = "") -> Finding:
+    return replace(finding, note=f"{label.about}: {label.name}{more}", label=label)
+
+
+def _of_answers(shown: frozenset[str], p: float) -> Label:
+    about = "hallucination transfer"
+    if "introduced" in shown:
+        says = "the student answers wrongly more often than the teacher, on the same rows"
+        return Label(name="introduced", about=about, says=says, harm=True, p=p)
+    known = next((name for name in ("repaired", "none") if name in shown), "inconclusive")
+    return Label(name=known, about=about)
+
+
+def _of_abstention(shown: frozenset[str], p: float) -> Label:
+    about = "abstention transfer"
+    if "lost" in shown:
+        says = "the student attempts more rows than the teacher, and so declines fewer"
+        return Label(name="lost", about=about, says=says, harm=True, p=p)
+    return Label(name="none" if "none lost" in shown else "inconclusive", about=about)
+
+
+def _of_copies(copy: Copied, shown: bool) -> Label:  # noqa: FBT001  # a fact, not an option
+    about = "content transfer"
+    if shown:
+        says = "where both are wrong the student says what the teacher says, more than by chance"
+        return Label(name="inherited", about=about, says=says, harm=True, inherited=True, p=copy.p)
+    return Label(name="co-occurring" if copy.chance.same else "inconclusive", about=about)
 
 
 def _attempted(grades: Ints) -> Bools:
@@ -108,12 +139,11 @@ def _abstention(evidence: Evidence, student: Ints, teacher: Ints) -> Finding:
     )
 
 
-def _said_of_copies(copy: Copied, shown: bool) -> str:  # noqa: FBT001  # a fact, not an option
+def _said_of_copies(copy: Copied) -> str:
     chance = copy.chance
     return (
-        f"content transfer: {'inherited' if shown else 'co-occurring'}; of {chance.n} rows that "
-        f"both get wrong {chance.same} say the same, by chance {chance.expected:.1f} "
-        f"(p = {copy.p:.2g})"
+        f"of {chance.n} rows that both get wrong {chance.same} say the same, by chance "
+        f"{chance.expected:.1f} (p = {copy.p:.2g})"
     )
 
 

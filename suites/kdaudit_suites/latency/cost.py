@@ -13,7 +13,7 @@ from kdaudit.evidence.serving import OFFLINE, SERVER, SINGLE, Serving
 from kdaudit.evidence.view import GRADES, PREDICTIONS, Evidence
 from kdaudit.grading.grade import Grade
 from kdaudit.measure import ends, not_measured
-from kdaudit.results import Figure, Finding, Fixed
+from kdaudit.results import Figure, Finding, Fixed, Means
 from kdaudit.score_bases import FEWEST_CLUSTERS, too_few
 from kdaudit.scores import Score, Scores
 from kdaudit.stats.delta import fieller_interval
@@ -110,7 +110,13 @@ def _break_even(cost: Finding, prices: Prices, level: float) -> Finding:
         teacher=OF_STUDENT,
         baseline=OF_STUDENT,
         difference=OF_STUDENT,
-        basis=cost.basis if isinstance(cost.basis, NotMeasured) else Fixed(level=level),
+        basis=cost.basis
+        if isinstance(cost.basis, NotMeasured)
+        else Fixed(
+            level=level,
+            df=cost.basis.df if isinstance(cost.basis, Means) else None,
+            least_p=0.0,
+        ),
         note=f"distillation: {made:g} {prices.currency} ({prices.distillation_by})",
     )
 

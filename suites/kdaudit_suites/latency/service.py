@@ -189,7 +189,13 @@ def _of_inverses(seconds: Finding, served: Served, other: Subject) -> Measuremen
 def _fixed(basis: Basis, served: Served, baseline: Measurement) -> Basis:
     if isinstance(basis, NotMeasured) and isinstance(served.of["student"], NotMeasured):
         return basis
-    return Fixed(level=served.level, baseline=baseline, incomplete=not served.complete)
+    return Fixed(
+        level=served.level,
+        baseline=baseline,
+        incomplete=not served.complete,
+        df=basis.df if isinstance(basis, Means) else None,
+        least_p=0.0,
+    )
 
 
 def _unless_noisy(finding: Finding, served: Served) -> Finding:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kdaudit.basis import own
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.evidence.kinds import Floats, Timings
+from kdaudit.evidence.kinds import Floats, Ints, Timings
 from kdaudit.evidence.noise import unsteady
 from kdaudit.evidence.view import Streams
 from kdaudit.measure import not_measured
@@ -76,7 +76,7 @@ def percentiles(
             teacher=latency(timings.teacher, p / 100, level),
             baseline=NotMeasured("only teacher and student are timed"),
             difference=difference(pair[0], pair[1], p / 100, level, replicates, rng),
-            basis=unless_noisy(Fixed(level=level), noise),
+            basis=unless_noisy(fixed(level, timings.block, replicates), noise),
             note=noise_note(noise),
         )
 
@@ -92,9 +92,7 @@ def latency(seconds: Floats, p: float, level: float) -> Measurement:
     milliseconds = np.minimum(np.sort(seconds) * 1e3, NEVER)
     interval = percentile_interval(milliseconds, p, level)
     if interval is None:
-        # Both ends exist once p^n and (1 - p)^n are at most the tail.
-        needed = math.ceil(math.log((1 - level) / 2) / math.log(max(p, 1 - p)))
-        return NotMeasured(f"{len(seconds)} requests were timed; its interval needs {needed}")
+        return NotMeasured(_few(len(seconds), p, level))
     if interval.high >= NEVER:
         lost = int(np.count_nonzero(milliseconds >= NEVER))
         return NotMeasured(
@@ -110,6 +108,24 @@ def latency(seconds: Floats, p: float, level: float) -> Measurement:
     )
 
 
+def _few(requests: int, p: float, level: float) -> str:
+    # Both ends exist once p^n and (1 - p)^n are at most the tail.
+    needed = math.ceil(math.log((1 - level) / 2) / math.log(max(p, 1 - p)))
+    return f"{requests} requests were timed; its interval needs {needed}"
+
+
+def fixed(level: float, block: Ints, replicates: int) -> Fixed:
+    """The basis of percentiles: intervals at one level, tails by as many blocks and draws.
+
+    Args:
+        level: two-sided.
+        block: (R,) codes.
+        replicates: bootstrap draws.
+    """
+    units = len(np.unique(block))
+    return Fixed(level=level, df=float(max(units - 1, 1)), least_p=1 / (replicates + 1))
+
+
 def difference(
     student: InBlocks,
     other: InBlocks,
@@ -121,6 +137,8 @@ def difference(
     """Student's minus another's percentile in milliseconds, by resampling blocks."""
     found = percentile_difference(student, other, p, level, replicates=replicates, rng=rng)
     if found is None:
+        if min(len(np.unique(side.block)) for side in (student, other)) > 1:
+            return NotMeasured(_few(min(len(student.values), len(other.values)), p, level))
         return NotMeasured("one block of requests; a spread needs two at least")
     value = percentile(student.values, p) - percentile(other.values, p)
     if max(abs(value), abs(found.low), abs(found.high)) >= NEVER / 2:

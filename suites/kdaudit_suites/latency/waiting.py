@@ -1,7 +1,7 @@
 """Percentiles of what a request waits for: the first token, each further one, the whole answer."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,13 +10,14 @@ from kdaudit.estimate import Measurement, NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats
 from kdaudit.evidence.serving import OFFLINE, Serving, other_hardware
 from kdaudit.evidence.view import Streams
-from kdaudit.results import Endpoint, Finding, Fixed, Where, address
+from kdaudit.results import Endpoint, Finding, Where, address
 from kdaudit.stats.percentile_difference import InBlocks
 from kdaudit_suites.latency.endpoints import LAT007, LAT008, LAT009, LAT012
 from kdaudit_suites.latency.served import Alike, Served, counted_alike
 from kdaudit_suites.latency.timed import (
     NEVER,
     difference,
+    fixed,
     latency,
     noise_note,
     place,
@@ -117,8 +118,9 @@ def _finding(
 
     to_teacher = against("teacher")
     student = served.of["student"]
-    basis = Fixed(
-        level=level,
+    block = sides["student"].block if "student" in sides else np.zeros(1, dtype=np.int64)
+    basis = replace(
+        fixed(level, block, replicates),
         baseline=against("baseline"),
         incomplete=not served.complete,
     )

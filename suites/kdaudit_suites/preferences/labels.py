@@ -11,7 +11,7 @@ from kdaudit.evidence.kinds import Bools
 from kdaudit.measure import ends
 from kdaudit.results import Figure, Finding, Means
 from kdaudit.stats.interval import tail
-from kdaudit.transfer import transfer
+from kdaudit.transfer import label, transfer
 from kdaudit_suites.preferences.asked import Asked, Made
 from kdaudit_suites.preferences.bias import CONTEXTS
 from kdaudit_suites.preferences.endpoints import PRE001, PRE006
@@ -28,9 +28,9 @@ def labelled(found: Sequence[Finding], level: float) -> tuple[list[Finding], lis
         found: all of the suite; PRE001 and PRE006 get a label where the pair was measured.
         level: of single intervals, 1 - 2 alpha. With chance 1 - alpha no label is wrong, by
             Bonferroni over the findings: half of alpha is for those over all rows, so that many
-            slices do not drown them, half for slices. A label claims that each of two or three
-            intervals excludes zero, so it errs no more often than the one that should not, and
-            the three need no further share.
+            slices do not drown them, half for slices. A label claims something of each of two or
+            three intervals, so it errs no more often than the one that does not hold, and the
+            three need no further share.
     """
     sliced = [one for one in found if _has_label(one) and _is_sliced(one)]
     whole = [one for one in found if _has_label(one) and not _is_sliced(one)]
@@ -48,10 +48,10 @@ def labelled(found: Sequence[Finding], level: float) -> tuple[list[Finding], lis
             _estimate(own(one.basis, "student", each)),
             _estimate(difference(one.basis, "teacher", each)),
         )
-        label = transfer(teacher, student, change)
-        made.append(replace(one, note=f"bias transfer: {label}"))
+        became = label(transfer(teacher, student, change), one.metric, one.basis, tail(level))
+        made.append(replace(one, note=f"{became.about}: {became.name}", label=became))
         rows.append(
-            (one.address, label, one.basis.n, *ends(teacher), *ends(student), *ends(change))
+            (one.address, became.name, one.basis.n, *ends(teacher), *ends(student), *ends(change))
         )
     names = [f"{who}{end}" for who in ("teacher", "student", "change") for end in ENDS]
     figure = Figure(

@@ -93,6 +93,7 @@ SLC004 = Endpoint(
     unit="share of rows",
     better=Better.HIGHER,
     keys=("@slices", "@sensitive", "label"),
+    searched=True,
 )
 
 PARTS = ("head", "torso", "tail")
