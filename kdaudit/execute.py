@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -181,7 +180,7 @@ class _Shared:
 
 def _audit(file: AuditFile, folder: RunFolder, shared: _Shared) -> Executed:
     """Distil and audit one pair, and write its run folder."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    now, clock = environment.utc_now(), time.perf_counter()
     path, request, store = shared.path, shared.request, shared.store
     base = path.parent
     if request.train:
@@ -197,7 +196,6 @@ def _audit(file: AuditFile, folder: RunFolder, shared: _Shared) -> Executed:
         progress=shared.progress,
     )
     done = time.perf_counter()
-    now = started.strftime("%Y-%m-%dT%H:%M:%SZ")
     run = folder.keep_if_equal(
         audited.results,
         canonical(

@@ -6,19 +6,19 @@ from its findings, or hold the same findings against another contract.
 
 import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kdaudit.closing import closing
 from kdaudit.contract import Policy
-from kdaudit.data.audit_file import AuditFile, read_audit_file
+from kdaudit.data.audit_file import AuditFile, AuditTable, read_audit_file
 from kdaudit.decision import decided
 from kdaudit.declared import stored_checks
 from kdaudit.errors import ConfigError, DataError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest
+from kdaudit.governance.environment import utc_now
 from kdaudit.policies import policy_of
-from kdaudit.results import Results
+from kdaudit.results import Look, Results
 from kdaudit.results_file import contract_digest, load
 from kdaudit.run import Run
 from kdaudit.run_folder import RunFolder
@@ -68,12 +68,12 @@ def gate(target: Path, contract: Path | None = None, policy: str | None = None) 
         assert contract is not None
         checks = stored_checks(file.contract, stored.suites)
         alpha = file.audit.alpha
-        asked = replace(stored, contract=checks, alpha=alpha)
-        if contract_digest(checks, alpha) != contract_digest(stored.contract, stored.alpha):
-            asked = replace(asked, lock=None)
+        digest = contract_digest(stored.contract, stored.declared_alpha)
+        same = contract_digest(checks, alpha) == digest
+        _refuse_other_looks(file.audit, stored.look, contract.name, same=same)
+        asked = stored if same else replace(stored, contract=checks, alpha=alpha, lock=None)
         by = f"the contract of {contract.name} (sha256 {file_digest(contract)[:12]}…)"
     again = decided(asked, rule)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     before = _run(path)
     run = replace(
         before,
@@ -82,8 +82,32 @@ def gate(target: Path, contract: Path | None = None, policy: str | None = None) 
     )
     store = _store(path)
     if store is not None:
-        run = replace(run, wear=Ledger.of(store).record(again, now))
+        run = replace(run, wear=Ledger.of(store).record(again, utc_now()))
     return Gated(results=again, run=run, path=path, closing=closing(again))
+
+
+def _refuse_other_looks(audit: AuditTable, look: Look | None, name: str, *, same: bool) -> None:
+    """Refuse to decide at another share of alpha than the findings were measured for.
+
+    Raises:
+        ConfigError: unless the looks are those of the stored results, and so is the contract.
+    """
+    promised = None if audit.looks is None else (audit.looks, audit.spending)
+    taken = None if look is None else (look.of, look.spending)
+    if promised != taken:
+        told = "no [audit] looks" if look is None else f"look {look.number} of {look.of}"
+        raise ConfigError(
+            f"{name} says looks = {audit.looks}, and the stored results were measured with {told}; "
+            "measure again with `kdaudit run`"
+            if audit.looks is not None
+            else f"{name} promises no looks, and the stored results are {told}, measured at its "
+            "share of alpha; measure again with `kdaudit run`"
+        )
+    if look is not None and not same:
+        raise ConfigError(
+            f"{name} holds another contract than the stored results, which would be another look "
+            f"of {look.of}; a look spends its alpha as it measures: `kdaudit run {name}`"
+        )
 
 
 def _stored(target: Path) -> Results:

@@ -1,7 +1,7 @@
 """One audit, link by link: ask every subject once, measure, decide."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame, split_digest
 from kdaudit.data.readers import Source
 from kdaudit.decision import decided
-from kdaudit.errors import ExitCode, KdauditError
+from kdaudit.errors import ConfigError, ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Footprint, Generations, Likelihoods, Predictions, RowScores
 from kdaudit.evidence.serving import Serving, paired
@@ -47,15 +47,18 @@ from kdaudit.results import (
     CardText,
     DataSummary,
     InputFile,
+    Look,
     Need,
     Outcome,
     Results,
     Suite,
     SuiteResult,
 )
+from kdaudit.results import Subject as Identity
 from kdaudit.results_file import canonical
 from kdaudit.serving import Service, prices, service
 from kdaudit.subjects import Asked, agree, ask, identity, scored
+from kdaudit.wear import Ledger
 
 UNTIMED = "language models are timed where [serving] asks for it, or read from files of `timings`"
 WORKERS = 2  # files read, and suites measured, at a time
@@ -154,6 +157,11 @@ def run_plan(
     others |= evidence_of(texts, questions(frame), file.data.grading)
     likely = likelihoods(asked)
     others |= likelihoods_of(likely)
+    everyone = with_judge(
+        tuple(identity(role, one) for role, one in asked.items()), texts, file.data.grading
+    )
+    plan, look = _look(plan, everyone, frame, store)
+    file = plan.file
     benchmarks = None if compared is None else compared.on(frame.ids)
     evidence = assemble(plan, dataset, classes, subjects, timings, others, benchmarks)
     evidence = replace(evidence, prices=prices(plan))
@@ -171,13 +179,12 @@ def run_plan(
         alpha=file.audit.alpha,
         versions=versions(),
         inputs=_inputs(dataset, asked, served),
-        subjects=with_judge(
-            tuple(identity(role, one) for role, one in asked.items()), texts, file.data.grading
-        ),
+        subjects=everyone,
         data=_summary(plan, dataset, classes, evidence),
         suites=suites,
         contract=plan.contract,
         lock=plan.lock,
+        look=look,
         card=CardText(**file.card.model_dump()),
         verdicts=(),
         outcome=Outcome.NOT_EVALUABLE,
@@ -204,6 +211,25 @@ def run_plan(
         predicted=predicted,
         reused=reused,
     )
+
+
+def _look(
+    plan: Plan, subjects: Sequence[Identity], frame: Frame, store: Store | None
+) -> tuple[Plan, Look | None]:
+    """The plan at the share of alpha that this look at the rows may spend, and the look."""
+    audit = plan.file.audit
+    if audit.looks is None or plan.only is not None:
+        return plan, None
+    if store is None:
+        raise ConfigError(
+            f"[audit] looks = {audit.looks}: looks are counted in the store beside an audit file; "
+            "audit with `kdaudit run`"
+        )
+    taken = Ledger.of(store).take(audit, plan.contract, subjects, split_digest(frame))
+    if taken is None:
+        return plan, None
+    look, alpha = taken
+    return plan.at(alpha), look
 
 
 def _ask_all(

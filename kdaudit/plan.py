@@ -1,6 +1,6 @@
 """What an audit file asks for, checked against the installed suites before any model runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,11 @@ class Plan:
     contract: tuple[Check, ...]
     only: Literal["teacher"] | None = None
     lock: Lock | None = None
+
+    def at(self, alpha: float) -> "Plan":
+        """The same audit at another one-sided level."""
+        audit = self.file.audit.model_copy(update={"alpha": alpha})
+        return replace(self, file=self.file.model_copy(update={"audit": audit}))
 
 
 def make_plan(

@@ -27,7 +27,7 @@ from kdaudit.models.adapter import Adapter, Runnable, Writer
 from kdaudit.models.open import open_model
 from kdaudit.plan import Plan, make_plan
 from kdaudit.policies import policy_of
-from kdaudit.power.planning import ASSUMED, Shown, before
+from kdaudit.power.planning import ASSUMED, Shown, at_next_look, before
 from kdaudit.power.table import as_text as power_text
 from kdaudit.results import Need
 from kdaudit.subjects import question
@@ -103,13 +103,13 @@ def preview(path: Path, request: Request) -> Preview:
         stale = {recipe for recipe, told in trained.items() if not told.made}
         for found in _subjects(plan, one, dataset, store, name, stale):
             rows[found.subject, found.split] = found
-    plan = make_plan(next(iter(named.values())), base, only=request.only)
+    plan = at_next_look(make_plan(next(iter(named.values())), base, only=request.only), dataset)
     return Preview(
         training=tuple(trained.values()),
         rows=tuple(one for one in rows.values() if isinstance(one, Rows)),
         requests=tuple(one for one in rows.values() if isinstance(one, Requests)),
         power=before(plan, dataset, ASSUMED[:1])[0],
-        alpha=file.audit.alpha,
+        alpha=plan.file.audit.alpha,
         timed=0 if file.serving is None else file.serving.requests * len(file.serving.scenarios),
     )
 

@@ -536,6 +536,29 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One of several looks that an audit split was promised, and the chance of error it spent.
+
+    The results' own ``alpha`` is what this look spent.
+
+    Attributes:
+        number: of this look, from 1.
+        of: looks that ``[audit] looks`` allows.
+        spending: the function that shares alpha among them (`kdaudit.stats.spending`).
+        alpha: chance of error of all looks together.
+        left: of it, for the looks still to come.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    number: int
+    of: int
+    spending: Literal["pocock", "obrien-fleming"]
+    alpha: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardText:
     """What only a person can write; None prints NOT PROVIDED."""
 
@@ -572,6 +595,7 @@ class Results:
     contract: tuple[Check, ...]
     policy: str | None = None  # the name of the one that was applied
     lock: Lock | None = None
+    look: Look | None = None  # where the split was promised several; ``alpha`` is then its share
     verdicts: tuple[Verdict, ...]
     outcome: Outcome
     exit_code: int
@@ -581,6 +605,11 @@ class Results:
     def findings(self) -> tuple[Finding, ...]:
         """All findings of all suites, in order."""
         return tuple(finding for suite in self.suites for finding in suite.findings)
+
+    @property
+    def declared_alpha(self) -> float:
+        """The ``alpha`` of the audit file: of all looks together, where there may be several."""
+        return self.alpha if self.look is None else self.look.alpha
 
     def finding(self, address: str) -> Finding:
         """The finding at ``address``, e.g. ``results.finding("SLC001[channel=web]")``.

@@ -1,23 +1,46 @@
-"""How often an audit split has decided: the ledger of the store.
+"""How often an audit split has decided, and what is left of its alpha: the ledger of the store.
 
 Whoever tries student after student on the same rows will find one that passes by luck. The rows
 cannot know; the store can. One line per decision, only ever appended, so writers may race; equal
-decisions are counted once, since running again is free and decides nothing new.
+decisions are counted once, since running again is free and decides nothing new. Where the audit
+file promises a number of looks, every decision is one of them, and the order of the lines says
+which: what a look may spend follows from the lines before it.
 """
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from kdaudit.errors import DamagedError, DataError, writing
+from kdaudit.data.audit_file import AuditTable
+from kdaudit.errors import ConfigError, DamagedError, DataError, writing
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
-from kdaudit.results import Results
+from kdaudit.governance.environment import utc_now
+from kdaudit.results import Check, Look, Results, Subject
 from kdaudit.results_file import contract_digest
 from kdaudit.run import Wear
+from kdaudit.stats.spending import Spending, spent
 
-FORMAT = 1  # 1: split, student, contract, against, outcome, time
+FORMAT = 1  # 1: split, student, contract, against, outcome, time; later also alpha, looks, spending
+
+
+class Decision(NamedTuple):
+    """What makes a decision another one: the digests of student, contract and references."""
+
+    student: str
+    contract: str
+    against: str
+
+
+class Terms(NamedTuple):
+    """What a decision was promised; ``alpha`` is unknown in lines of earlier versions."""
+
+    alpha: float | None
+    looks: int | None
+    spending: Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +53,55 @@ class Ledger:
     def of(cls, store: Store) -> "Ledger":
         """The ledger of a store; it need not exist yet."""
         return cls(store.root / "decisions.jsonl")
+
+    def take(
+        self,
+        audit: AuditTable,
+        contract: Sequence[Check],
+        subjects: Sequence[Subject],
+        split: str,
+    ) -> tuple[Look, float] | None:
+        """Take the next look at a split, or find the one that the same decision took before.
+
+        It is written down before anything is decided, so that no look goes uncounted.
+
+        Args:
+            audit: says how many looks there may be.
+            contract: what will be decided.
+            subjects: of whom.
+            split: digest of the rows.
+
+        Returns:
+            The look and its share of alpha, or None where none were promised or no student is
+            decided.
+
+        Raises:
+            ConfigError: if all looks are taken, or alpha was spent before looks were promised.
+            DamagedError: for a line that kdaudit did not write.
+            DataError: if the ledger cannot be written, or is a folder.
+        """
+        made = _decision(contract, audit.alpha, subjects)
+        if audit.looks is None or made is None:
+            return None
+        known = self._decisions(split)
+        if made not in known:
+            _look(known.values(), audit)  # refuses before it is written down
+            self._append(split, made, audit, outcome=None, time=utc_now())
+            known = self._decisions(split)
+        before = list(known)[: list(known).index(made)]
+        return _look([known[one] for one in before], audit)
+
+    def next_alpha(self, split: str, audit: AuditTable) -> float:
+        """The one-sided level at which one more student would be judged on a split.
+
+        Raises:
+            ConfigError: if all looks are taken, or alpha was spent before looks were promised.
+            DamagedError: for a line that kdaudit did not write.
+            DataError: for a folder in its place.
+        """
+        if audit.looks is None:
+            return audit.alpha
+        return _look(self._decisions(split).values(), audit)[1]
 
     def record(self, results: Results, time: str) -> Wear | None:
         """Count a decision and say how often its split has decided.
@@ -46,29 +118,15 @@ class Ledger:
             DamagedError: for a line that kdaudit did not write.
             DataError: if the ledger cannot be written, or is a folder.
         """
-        student = next((s.digest for s in results.subjects if s.role == "student"), None)
+        made = _decision(results.contract, results.declared_alpha, results.subjects)
         split = results.data.digest
-        if student is None or split is None:
+        if made is None or split is None:
             return None
-        # The same contract against another teacher or baseline is another decision.
-        references = [s.digest for s in results.subjects if s.role != "student"]
-        contract = contract_digest(results.contract, results.alpha)
-        made = (student, contract, json_digest(references))
         known = self._decisions(split)
         if made not in known:
-            self._append(
-                {
-                    "format": FORMAT,
-                    "split": split,
-                    "student": made[0],
-                    "contract": made[1],
-                    "against": made[2],
-                    "outcome": str(results.outcome),
-                    "time": time,
-                }
-            )
-        decisions = known | {made}
-        return Wear(decisions=len(decisions), students=len({one[0] for one in decisions}))
+            terms = AuditTable(name="decided", alpha=results.declared_alpha)
+            self._append(split, made, terms, outcome=str(results.outcome), time=time)
+        return _wear([*known, made])
 
     def wear(self, split: str) -> Wear:
         """How often a split has decided so far.
@@ -77,13 +135,13 @@ class Ledger:
             DamagedError: for a line that kdaudit did not write.
             DataError: for a folder in its place.
         """
-        known = self._decisions(split)
-        return Wear(decisions=len(known), students=len({one[0] for one in known}))
+        return _wear(self._decisions(split))
 
-    def _decisions(self, split: str) -> set[tuple[str, str, str]]:
+    def _decisions(self, split: str) -> dict[Decision, Terms]:
+        """The decisions of a split, in their order."""
         if not self.path.exists():
-            return set()
-        found = set()
+            return {}
+        found: dict[Decision, Terms] = {}
         if self.path.is_dir():
             raise DataError(f"{self.path} is a folder; kdaudit keeps a file there: move it")
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
@@ -92,7 +150,10 @@ class Ledger:
             try:
                 said = json.loads(line)
                 if said["split"] == split:
-                    found.add((str(said["student"]), str(said["contract"]), str(said["against"])))
+                    made = Decision(
+                        str(said["student"]), str(said["contract"]), str(said["against"])
+                    )
+                    found.setdefault(made, _terms(said))
             except (ValueError, LookupError, TypeError) as error:
                 raise DamagedError(
                     f"line {number} of {self.path} is not what kdaudit wrote; restore the file "
@@ -100,7 +161,19 @@ class Ledger:
                 ) from error
         return found
 
-    def _append(self, line: dict[str, object]) -> None:
+    def _append(
+        self, split: str, made: Decision, audit: AuditTable, *, outcome: str | None, time: str
+    ) -> None:
+        line = {
+            "format": FORMAT,
+            "split": split,
+            **made._asdict(),
+            "outcome": outcome,  # none where a look is taken, which is before it decides
+            "time": time,
+            "alpha": audit.alpha,
+        }
+        if audit.looks is not None:
+            line |= {"looks": audit.looks, "spending": audit.spending}
         text = json.dumps(line, sort_keys=True) + "\n"
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,3 +184,70 @@ class Ledger:
                 os.write(handle, text.encode())
             finally:
                 os.close(handle)
+
+
+def _decision(
+    contract: Sequence[Check], alpha: float, subjects: Sequence[Subject]
+) -> Decision | None:
+    student = next((s.digest for s in subjects if s.role == "student"), None)
+    if student is None:
+        return None
+    # The same contract against another teacher or baseline is another decision.
+    references = [s.digest for s in subjects if s.role != "student"]
+    return Decision(student, contract_digest(contract, alpha), json_digest(references))
+
+
+def _terms(said: dict[str, object]) -> Terms:
+    """The terms of a line; earlier versions wrote none.
+
+    Raises:
+        TypeError: for terms that are no numbers.
+        ValueError: likewise.
+    """
+    alpha, looks, spending = said.get("alpha"), said.get("looks"), said.get("spending")
+    audit = AuditTable.model_validate(
+        {"name": "line"}
+        | ({} if alpha is None else {"alpha": alpha})
+        | ({} if looks is None else {"looks": looks, "spending": spending})
+    )
+    return Terms(None if alpha is None else audit.alpha, audit.looks, audit.spending)
+
+
+def _look(before: Iterable[Terms], audit: AuditTable) -> tuple[Look, float]:
+    """The look that comes after some decisions, and its share of alpha."""
+    assert audit.looks is not None
+    number, gone, free = 1, 0.0, 0
+    for terms in before:
+        alpha = audit.alpha if terms.alpha is None else terms.alpha
+        if terms.looks is None:
+            gone += alpha
+            free += 1
+        else:
+            gone += max(0.0, spent(alpha, min(1.0, number / terms.looks), terms.spending) - gone)
+        number += 1
+    if number > audit.looks:
+        raise ConfigError(
+            f"[audit] looks = {audit.looks}: these rows have decided {number - 1} times, and no "
+            "look is left; audit the next student on fresh rows"
+        )
+    share = spent(audit.alpha, number / audit.looks, audit.spending) - gone
+    if share <= 0:
+        times = "once" if free == 1 else f"{free} times"
+        raise ConfigError(
+            f"[audit] looks = {audit.looks}: these rows decided {times} outside of the promise, "
+            f"which spent {gone:.3g} of alpha = {audit.alpha:g}, so this look has nothing left to "
+            "spend; audit on fresh rows"
+        )
+    look = Look(
+        number=number,
+        of=audit.looks,
+        spending=audit.spending,
+        alpha=audit.alpha,
+        left=max(0.0, audit.alpha - gone - share),
+    )
+    return look, share
+
+
+def _wear(decisions: Iterable[Decision]) -> Wear:
+    distinct = set(decisions)
+    return Wear(decisions=len(distinct), students=len({one.student for one in distinct}))

@@ -226,6 +226,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.evidence.view",
         "kdaudit.governance",
         "kdaudit.models.adapter",
+        "kdaudit.stats.spending",
     },
     "kdaudit.models": {
         "kdaudit.data",

@@ -22,6 +22,7 @@ from pydantic import (
 from kdaudit.data.prompt_table import PromptTable, columns
 from kdaudit.data.serving_tables import CostTable, ServingTable
 from kdaudit.errors import ConfigError, unknown
+from kdaudit.stats.spending import Spending
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -67,6 +68,17 @@ class AuditTable(Table):
     format: Literal[1] = 1
     seed: int = Field(default=0, ge=0)
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    looks: int | None = Field(default=None, ge=1, le=1000, strict=True)
+    spending: Spending = "pocock"
+
+    @model_validator(mode="after")
+    def _spends_on_looks(self) -> Self:
+        if self.looks is None and "spending" in self.model_fields_set:
+            raise ValueError(
+                "spending shares alpha among several looks at the same rows: say how many, e.g. "
+                "looks = 10"
+            )
+        return self
 
 
 class ColumnSplit(Table):

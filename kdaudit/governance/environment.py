@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def versions(packages: Iterable[str] = COMPUTING) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def utc_now() -> str:
+    """The time, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def machine() -> dict[str, str]:

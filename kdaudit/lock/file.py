@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from kdaudit.results import FORBID, Check, InputFile
+from kdaudit.stats.spending import Spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class LockFile:
         name: of the audit.
         seed: of every random number.
         alpha: one-sided level of every check.
+        looks: how many decisions alpha is shared among; None where each has it all.
+        spending: how it is shared.
         contract: the checks, in order, the default one included.
         contract_digest: of the checks and alpha; results of this contract have the same.
         policies: ``[policy.NAME]``.
@@ -36,6 +39,8 @@ class LockFile:
     name: str
     seed: int
     alpha: float
+    looks: int | None = None
+    spending: Spending | None = None
     contract: tuple[Check, ...]
     contract_digest: str
     policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

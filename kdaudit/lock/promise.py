@@ -6,7 +6,6 @@ its results name the lock. The lock's digest is that of the file, so ``sha256sum
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from kdaudit.data.frame import split_digest
 from kdaudit.errors import ConfigError, KdauditError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest, json_digest
+from kdaudit.governance.environment import utc_now
 from kdaudit.lock.file import LockFile
 from kdaudit.models.open import open_model
 from kdaudit.plan import make_plan
@@ -34,7 +34,7 @@ def lock(path: Path, out: Path) -> LockFile:
         KdauditError: for an audit file or data that are wrong, or a lock that is there already.
     """
     file, base = read_audit_file(path), path.parent
-    made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = utc_now()
     dataset = load(file, base)
     promised = promise(file, base, dataset, made)
     try:
@@ -66,6 +66,8 @@ def promise(file: AuditFile, base: Path, dataset: Dataset, made: str) -> LockFil
         name=file.audit.name,
         seed=file.audit.seed,
         alpha=file.audit.alpha,
+        looks=file.audit.looks,
+        spending=None if file.audit.looks is None else file.audit.spending,
         contract=plan.contract,
         contract_digest=contract_digest(plan.contract, file.audit.alpha),
         policies={name: table.model_dump() for name, table in file.policy.items()},
@@ -117,7 +119,7 @@ def held_to(path: Path, file: AuditFile, base: Path, dataset: Dataset) -> Lock:
 
 def changes(promised: LockFile, found: LockFile) -> Iterator[str]:
     """Everything in which an audit differs from what was promised, in words."""
-    for name in ("name", "seed", "alpha", "kdaudit"):
+    for name in ("name", "seed", "alpha", "looks", "spending", "kdaudit"):
         yield from _value(name, getattr(promised, name), getattr(found, name))
     yield from _checks(promised.contract, found.contract)
     yield from _table("[data]", promised.data, found.data)

@@ -16,10 +16,11 @@ from kdaudit.assemble import assemble
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import read_audit_file
 from kdaudit.data.dataset import Dataset, load
-from kdaudit.data.frame import Frame
+from kdaudit.data.frame import Frame, split_digest
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
+from kdaudit.evidence.store import Store
 from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
 from kdaudit.power.checks import Reach, reaches
@@ -28,6 +29,7 @@ from kdaudit.results import Check, Results
 from kdaudit.run_folder import RunFolder
 from kdaudit.stats.random import stream
 from kdaudit.subjects import label_codes
+from kdaudit.wear import Ledger
 
 ASSUMED = (0.05, 0.1)  # share of rows that only one of the two gets right
 RIGHT = 0.9  # share of rows that the made-up teacher gets right
@@ -231,5 +233,12 @@ def power_of(target: Path, shares: tuple[float, ...]) -> tuple[tuple[Shown, ...]
         results = RunFolder(target).results()
         return after(results), results.alpha
     file, base = read_audit_file(target), target.parent
-    plan = make_plan(file, base)
-    return before(plan, load(file, base), shares or ASSUMED), file.audit.alpha
+    dataset = load(file, base)
+    plan = at_next_look(make_plan(file, base), dataset)
+    return before(plan, dataset, shares or ASSUMED), plan.file.audit.alpha
+
+
+def at_next_look(plan: Plan, dataset: Dataset) -> Plan:
+    """The plan at the level at which one more student would be judged on the audited rows."""
+    ledger = Ledger.of(Store.beside(plan.base))
+    return plan.at(ledger.next_alpha(split_digest(dataset.frame("audit")), plan.file.audit))

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kdaudit.stats.arrays import FloatArray, IntArray
-from kdaudit.stats.interval import Interval, tail
+from kdaudit.stats.interval import Interval, normal_quantile, tail
 
 CHUNK_BYTES = 64_000_000
+FEWEST = 5  # draws in a tail whose quantile is still used
 
 
 def blocks(
@@ -98,6 +99,9 @@ def block_bootstrap(
 def percentile_bootstrap_interval(draws: ArrayLike, level: float) -> Interval:
     """Interval between the two tail quantiles of bootstrap draws (Efron's percentile method).
 
+    Where a tail holds fewer than five draws, their quantile says little of it: the interval then
+    reaches at least as far as a normal tail through the fifth draw would.
+
     Args:
         draws: (B,) finite draws of one statistic.
         level: two-sided coverage in (0, 1).
@@ -113,4 +117,10 @@ def percentile_bootstrap_interval(draws: ArrayLike, level: float) -> Interval:
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError("an interval needs one row of finite draws, at least one")
     low, high = np.quantile(array, [alpha, 1 - alpha], method="inverted_cdf")
+    known = min(FEWEST / array.size, 0.25)
+    if alpha < known - 1e-12:
+        centre, *ends = np.quantile(array, [0.5, known, 1 - known], method="inverted_cdf")
+        reach = normal_quantile(alpha) / normal_quantile(known)
+        low = min(low, centre - (centre - ends[0]) * reach)
+        high = max(high, centre + (ends[1] - centre) * reach)
     return Interval(float(low), float(high))

@@ -256,15 +256,15 @@ def critical(family: Family, alpha: float, *, two_sided: bool) -> FloatArray:
 
     Args:
         family: the contrasts.
-        alpha: chance in (0, 0.5] that any of the bounds ``value ± c·se`` is wrong; at least
-            1 / (draws + 1).
+        alpha: chance in (0, 0.5] that any of the bounds ``value ± c·se`` is wrong.
         two_sided: whether a statistic may err on both sides.
 
     Returns:
-        (K,) multipliers; never below that of one contrast alone nor above Bonferroni's.
+        (K,) multipliers; never below that of one contrast alone nor above Bonferroni's, and
+        Bonferroni's where alpha is below 1 / (draws + 1), of which the draws say nothing.
 
     Raises:
-        ValueError: for an alpha out of range, or too small for the number of draws.
+        ValueError: for an alpha out of range.
 
     >>> alone = family_from_factor([0], [1], np.eye(1), df=10, rng=np.random.default_rng(0))
     >>> critical(alone, 0.05, two_sided=True).round(3).tolist()
@@ -273,13 +273,13 @@ def critical(family: Family, alpha: float, *, two_sided: bool) -> FloatArray:
     from scipy.special import ndtr, ndtri, stdtrit
 
     maxima = family.farthest if two_sided else family.highest
-    if not 1 / (maxima.size + 1) <= alpha <= 0.5:
-        raise ValueError(f"alpha is at least 1 / {maxima.size + 1} and at most 0.5, got {alpha}")
+    if not 0 < alpha <= 0.5:
+        raise ValueError(f"alpha is above 0 and at most 0.5, got {alpha}")
     # A draw as large as the statistic counts against it, and the data count as one more draw.
     above = math.floor(alpha * (maxima.size + 1) + 1e-9) - 1
     sides = 2 if two_sided else 1
     members = family.value.size
-    chance = sides * float(ndtr(-maxima[maxima.size - 1 - above]))
+    chance = sides * float(ndtr(-maxima[maxima.size - 1 - above])) if above >= 0 else 0.0
     # Drawn quantiles err; the truth lies between one contrast alone and Bonferroni.
     chance = min(alpha, max(alpha / members, chance)) / sides
     finite = np.isfinite(family.df)
@@ -294,7 +294,7 @@ def intervals(family: Family, level: float) -> tuple[Interval, ...]:
     ``1 - level``.
 
     Raises:
-        ValueError: for a level below 0.5, or too close to 1 for the number of draws.
+        ValueError: for a level below 0.5, or not below 1.
     """
     tail(level)
     reach = critical(family, 1 - level, two_sided=True) * family.se
@@ -306,7 +306,7 @@ def lower(family: Family, alpha: float) -> FloatArray:
     """(K,) bounds that with confidence 1 - alpha all lie below their true values.
 
     Raises:
-        ValueError: for an alpha out of range, or too small for the number of draws.
+        ValueError: for an alpha out of range.
 
     >>> pair = family_from_covariance([1, 2], np.eye(2), df=np.inf, rng=np.random.default_rng(0))
     >>> lower(pair, 0.05).round(1).tolist()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kdaudit.estimate import Estimate
-from kdaudit.results import Limit, Results
+from kdaudit.results import Limit, Look, Results
 from kdaudit.run import Run
 from kdaudit_reports import drill
 from kdaudit_reports.contract import Clause
@@ -37,7 +37,9 @@ def caveats(results: Results, run: Run, clauses: Sequence[Clause]) -> tuple[str,
     unseen = None if run.drill is None else drill.caveat(run.drill)
     if unseen is not None:
         told.append(unseen)
-    if run.wear is not None and run.wear.students >= WORN:
+    if results.look is not None:
+        told.append(_look(results.look, results.alpha))
+    elif run.wear is not None and run.wear.students >= WORN:
         told.append(
             f"These rows have now judged {run.wear.students:,} students. The more are tried on the "
             "same rows, the likelier one of them passes by luck: decide the next one on fresh rows."
@@ -52,6 +54,14 @@ def caveats(results: Results, run: Run, clauses: Sequence[Clause]) -> tuple[str,
         )
     told.append("It is evidence for a decision by a person, not a statement of compliance.")
     return tuple(told)
+
+
+def _look(look: Look, alpha: float) -> str:
+    return (
+        f"It is look {look.number:,} of {look.of:,} at these rows, as the store counts them. All "
+        f"looks together let a student at a limit pass in at most {100 * look.alpha:.3g}% of "
+        f"cases; this one could spend {100 * alpha:.3g}%, and {100 * look.left:.3g}% is left."
+    )
 
 
 def _risk(alpha: float, blocking: int) -> str:

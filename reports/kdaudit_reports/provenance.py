@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kdaudit.results import InputFile, Results, Subject
+from kdaudit.results import InputFile, Look, Results, Subject
 from kdaudit.run import Run, Wear
 from kdaudit_reports.history import Pairs, pairs
 from kdaudit_reports.text import PROSE, clip, line, listing, plural, visible
@@ -179,6 +179,8 @@ def rests(results: Results, run: Run) -> Pairs:
         pairs.append(("Decided again", line(run.decided_by, 300)))
     if results.lock is not None:
         pairs.append(("Lock", locked(results)))
+    if results.look is not None:
+        pairs.append(("Look", look(results.look, results.alpha)))
     if run.wear is not None:
         pairs.append(("Test wear", wear(run.wear)))
     return tuple(pairs)
@@ -190,6 +192,14 @@ def locked(results: Results) -> str:
         return "no lock: nothing shows that the contract came before the results"
     made, digest = line(results.lock.made), line(results.lock.digest)[:12]
     return f"decided under a lock made at {made}, sha256 {digest}…"
+
+
+def look(taken: Look, alpha: float) -> str:
+    """Which of several looks this was, and what of alpha is gone and left."""
+    return (
+        f"look {taken.number:,} of {taken.of:,} ({taken.spending}): it had {alpha:.3g} of alpha = "
+        f"{taken.alpha:g}, and {taken.left:.3g} is left"
+    )
 
 
 def wear(worn: Wear) -> str:

@@ -319,11 +319,16 @@ class TestWhatIsRefused:
         with pytest.raises(ValueError, match="rests on 2 to 3 units"):
             family_from_influence([0], [[1, -1, 0]], clusters=[4], rng=generator())
 
-    @pytest.mark.parametrize("alpha", [0, 0.6, 1e-4, math.nan])
-    def test_a_bound_that_cannot_be_drawn(self, alpha: float) -> None:
+    @pytest.mark.parametrize("alpha", [0, 0.6, math.nan])
+    def test_a_bound_of_no_chance(self, alpha: float) -> None:
         family = random_family(0, 2, draws=1000)
-        with pytest.raises(ValueError, match=r"alpha is at least 1 / 1001"):
+        with pytest.raises(ValueError, match=r"alpha is above 0 and at most 0.5"):
             max_t.lower(family, alpha)
+
+    def test_what_no_draw_shows_is_bonferroni(self) -> None:
+        family = random_family(0, 2, draws=1000)
+        reach = max_t.critical(family, 1e-6, two_sided=True)
+        assert reach == pytest.approx(norm.isf(1e-6 / 4), rel=1e-9)
 
     @pytest.mark.parametrize("limit", [math.nan, math.inf, [0.0], [0.0, 1.0, 2.0]])
     def test_a_limit_that_does_not_fit(self, limit: float) -> None:

@@ -46,4 +46,4 @@ def test_impossible_counts_are_refused(successes: float, n: float) -> None:
     with pytest.raises(ValueError, match="a proportion needs n > 0"):
         wilson(successes, n, 0.9)
     with pytest.raises(ValueError, match="a proportion needs n > 0"):
-        clopper_pearson(successes, n, 0.9)  # type: ignore[arg-type]
+        clopper_pearson(successes, n, 0.9)

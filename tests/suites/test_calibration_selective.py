@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.view import Evidence
 from kdaudit.results import Means
 from kdaudit.stats.levels import levels

@@ -86,7 +86,7 @@ def test_the_error_of_a_log_ratio_is_katzs(evidence: Make) -> None:
     katz = (1 / 20 - 1 / 100) * 100 / 99 + (1 / 100 - 1 / 200) * 200 / 199
     assert basis.student.log == pytest.approx([math.log(0.4)])  # x has 40 rows, too few
     assert basis.student.se[0] ** 2 == pytest.approx(katz)
-    assert basis.student.df == (99,)
+    assert list(basis.student.df) == [99]
     # In f all 20 the student selects are among the teacher's 30; in m both select the same 100.
     shared = (20 / 100 - 0.2 * 0.3) / 99 / (0.2 * 0.3) + (1 / 100 - 1 / 200) * 200 / 199
     theirs = (1 / 30 - 1 / 100) * 100 / 99 + (1 / 100 - 1 / 200) * 200 / 199
