@@ -8,7 +8,7 @@ import pandas as pd
 
 from kdaudit.basis import Subject
 from kdaudit.data.dataset import Dataset
-from kdaudit.data.frame import Frame
+from kdaudit.data.frame import Frame, Listed
 from kdaudit.data.variants import which_changed
 from kdaudit.declared import crosses, pools
 from kdaudit.errors import ConfigError
@@ -16,6 +16,7 @@ from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.benchmark_tasks import Benchmarks
 from kdaudit.evidence.kinds import Bools, Ints, Predictions
 from kdaudit.evidence.labels import unlabelled
+from kdaudit.evidence.partly_labelled import partly_labelled
 from kdaudit.evidence.view import (
     GENERATIONS,
     LIKELIHOODS,
@@ -94,13 +95,27 @@ def assemble(
         )
 
     inside = replace(view(~outside), independent=data.label_source in ("human", "outcome"))
+    if frame.listed is not None:
+        inside = _partly_labelled(inside, frame.listed)
+    else:
+        inside = replace(inside, unlabelled=unlabelled(inside))
     return replace(
         inside,
         outside=view(outside) if outside.any() else None,
-        unlabelled=unlabelled(inside),
         validation=_validation(plan, dataset, classes, others.get(VALIDATION)),
         control=None if plan.file.baseline is None else plan.file.baseline.control,
     )
+
+
+def _partly_labelled(evidence: Evidence, listed: Listed) -> Evidence:
+    if not evidence.rows.classes:
+        raise ConfigError(
+            "[data.labels] is for subjects that answer with classes, and these do not; take it out"
+        )
+    found = partly_labelled(evidence, listed.stands_for, listed.rows)
+    if isinstance(found.sampled, Evidence):
+        found = replace(found, sampled=replace(found.sampled, unlabelled=unlabelled(found.sampled)))
+    return found
 
 
 def _validation(
@@ -139,6 +154,7 @@ def _rows(plan: Plan, dataset: Dataset, frame: Frame, classes: tuple[str, ...]) 
         },
         rejecting=tuple(i for i, name in enumerate(classes) if name == data.out_of_scope),
         pools=pools(plan.contract),
+        labelled=frame.labelled,
         pairs=tuple(dict.fromkeys(check.each[0] for check in plan.contract if check.pairs)),
     )
 

@@ -6,7 +6,7 @@ rows.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdaudit.basis import (
     NO_BASELINE,
@@ -29,7 +29,18 @@ from kdaudit.basis import (
     unit,
 )
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
-from kdaudit.results import Basis, Better, Check, Finding, Fixed, LeastRatio, Limit, Means, Table
+from kdaudit.results import (
+    Basis,
+    Better,
+    Check,
+    Finding,
+    Fixed,
+    LeastRatio,
+    Limit,
+    Means,
+    PartlyLabelled,
+    Table,
+)
 from kdaudit.stats import counts, least_ratio, linear
 from kdaudit.stats.exact_unconditional import MOST, exact_p_below
 from kdaudit.stats.interval import tail
@@ -55,11 +66,23 @@ class Claim:
     p_below: float
 
 
+def resting(finding: Finding, limit: Limit) -> Finding:
+    """The finding with the basis that a limit of this kind is held against.
+
+    Of partly labelled rows differences rest on all rows, own values and shares on the labelled.
+    """
+    basis = finding.basis
+    if not isinstance(basis, PartlyLabelled):
+        return finding
+    return replace(finding, basis=basis.compared if limit is Limit.MARGIN else basis.own)
+
+
 def claim_own(
     finding: Finding, limit: float, alpha: float, subject: Subject = "student"
 ) -> Claim | NotMeasured:
     """A subject's own value (its size, for ``zero``) against a limit; as a rule the student's."""
-    basis, value = finding.basis, getattr(finding, subject)
+    basis, value = resting(finding, Limit.AT_MOST).basis, getattr(finding, subject)
+    assert not isinstance(basis, PartlyLabelled)
     if isinstance(basis, NotMeasured):
         return basis
     if isinstance(basis, Fixed):
@@ -129,12 +152,13 @@ def claim_worse(
     finding: Finding, reference: Reference, margin: float, alpha: float
 ) -> Claim | NotMeasured:
     """How much worse the student is than the reference, against a margin."""
-    basis = _compared(finding, reference)
+    basis = _compared(resting(finding, Limit.MARGIN), reference)
     if isinstance(basis, NotMeasured):
         return basis
     if isinstance(basis, Fixed):
         return _fixed_worse(finding, basis, reference, margin)
-    assert not isinstance(basis, LeastRatio)  # a ratio has no margin
+    # A ratio has no margin, and what rests on two bases was told apart.
+    assert not isinstance(basis, LeastRatio | PartlyLabelled)
     if finding.better is Better.ZERO:
         return _further_from_zero(basis, reference, margin, alpha)
     return _worse(basis, finding.better, reference, margin, alpha)
@@ -219,9 +243,10 @@ def claim_share(
 
     The test is that of the contrast s - keep·t, so it needs no division and survives clusters.
     """
-    basis = _compared(finding, reference, share=True)
+    basis = _compared(resting(finding, Limit.KEEP), reference, share=True)
     if isinstance(basis, NotMeasured):
         return basis
+    assert not isinstance(basis, PartlyLabelled)
     if isinstance(basis, Fixed):
         return NotMeasured("only its difference was measured, not a share; use margin")
     if isinstance(basis, LeastRatio):
@@ -351,6 +376,8 @@ def _further_from_zero(
         weights[0], weights[index] = a, b
         return bounded(basis, weights, alpha)
 
+    if not basis.own_known:
+        return _change_of_contrast(basis, [mix(1.0, -1.0), mix(-1.0, 1.0)], margin, alpha)
     rule = zero_rule(*linear.interval(mix(0.0, 1.0), 1 - SIGN * alpha))
     left = alpha * (1 - rule.spent)
     sides = [mix(a, b) for a, b in rule.sides]
@@ -370,6 +397,30 @@ def _further_from_zero(
         ),
         p_above=min(1.0, 2 * exceeded),
         p_below=min(1.0, within / (1 - rule.spent)),
+    )
+
+
+def _change_of_contrast(
+    basis: Means, sides: Sequence[linear.Combination], margin: float, alpha: float
+) -> Claim:
+    """|S| - |T| against a margin where only S - T is known: it is at most |S - T|.
+
+    Whether a change is for the worse cannot be told then, so a margin is never shown to be
+    exceeded.
+    """
+    value = abs(sides[0].value)
+    highest = max(value, *(linear.upper(side, alpha) for side in sides))
+    return Claim(
+        estimate=Estimate(
+            value=value,
+            low=-highest,
+            high=highest,
+            n=basis.n,
+            level=1 - 2 * alpha,
+            method=f"size of the change, its sign unknown; {method_of(basis)}",
+        ),
+        p_above=1.0,
+        p_below=max(linear.p_below(side, margin) for side in sides),
     )
 
 
@@ -454,7 +505,7 @@ def exact_p_exceeded(check: Check, finding: Finding) -> float:
     Shares are tested exactly whatever their rows, and t tests are wider than they need to be; only
     the score test of a paired difference errs too often where rows are few.
     """
-    basis, margin = finding.basis, check.value
+    basis, margin = resting(finding, check.limit).basis, check.value
     if check.limit is not Limit.MARGIN or not isinstance(basis, Table) or not 0 <= margin < 1:
         return 0.0
     pair = pair_counts(basis, check.against)

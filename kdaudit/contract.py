@@ -12,19 +12,28 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kdaudit.claims import Claim, claim_own, claim_share, claim_worse, exact_p_exceeded
+from kdaudit.claims import (
+    Claim,
+    claim_own,
+    claim_share,
+    claim_worse,
+    exact_p_exceeded,
+    resting,
+)
 from kdaudit.errors import ExitCode, examples, unknown
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.exceeded import Adjusted, adjust
 from kdaudit.needed import needed_rows
 from kdaudit.results import (
     OTHER,
+    Basis,
     Check,
     Finding,
     Fixed,
     Limit,
     Means,
     Outcome,
+    PartlyLabelled,
     Severity,
     SuiteResult,
     Table,
@@ -227,15 +236,13 @@ def members(check: Check, findings: Sequence[Finding]) -> list[Finding]:
     """The findings that a check speaks of.
 
     Of an ``each`` also all groups of fewer than ``min_n`` rows together, where there are several.
+    Each has the basis that the check's limit is held against.
     """
+    findings = [resting(one, check.limit) for one in findings if one.code == check.code]
     if not check.each:
-        return [f for f in findings if f.code == check.code and f.where == check.where]
+        return [f for f in findings if f.where == check.where]
     wanted = sorted((*check.each, OTHER) if check.pairs else check.each)
-    here = [
-        finding
-        for finding in findings
-        if finding.code == check.code and [column for column, _ in finding.where] == wanted
-    ]
+    here = [finding for finding in findings if [column for column, _ in finding.where] == wanted]
     pool = together(check.each, check.min_n)
     found = [one for one in here if one.where == pool or not _is_pool(one.where)]
     if not check.pairs and pool not in {one.where for one in found}:
@@ -400,10 +407,17 @@ def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
     return frozenset(
         finding.address
         for finding in findings
-        if (isinstance(finding.basis, Means) and any(finding.basis.unknown + finding.basis.filled))
+        if _has_filled(finding.basis)
         or (isinstance(finding.basis, NotMeasured) and (incomplete or _one_alone(finding)))
         or (isinstance(finding.basis, Fixed) and finding.basis.incomplete)
     )
+
+
+def _has_filled(basis: Basis) -> bool:
+    """Whether scores were put in the place of answers, or of labels, that are missing."""
+    if isinstance(basis, PartlyLabelled):
+        return basis.open > 0 or _has_filled(basis.compared)
+    return isinstance(basis, Means) and any(basis.unknown + basis.filled)
 
 
 def _one_alone(finding: Finding) -> bool:

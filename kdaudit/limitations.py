@@ -278,6 +278,14 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
             "agreement with that model, not truth.",
             "data",
         )
+    if data.labelled is not None:
+        yield _Draft(
+            "medium",
+            f"{data.labelled:,} of {data.rows:,} rows have a label. Differences between the "
+            "subjects rest on all rows, since where all answer alike a label changes none; all "
+            "else that needs labels rests on the labelled rows, or was not measured.",
+            "data",
+        )
     for column, rows in data.ungrouped.items():
         yield _Draft(
             "medium", f"{column} is empty in {rows:,} rows; they are in none of its groups.", "data"

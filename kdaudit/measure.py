@@ -22,6 +22,7 @@ from kdaudit.results import (
     Figure,
     Finding,
     Means,
+    PartlyLabelled,
     Suite,
     SuiteResult,
     Table,
@@ -276,10 +277,26 @@ def _of_bases(  # the parts of a finding, of many
     scores: Scores,
     note: str = "",
 ) -> list[Finding]:
-    return [
+    found = [
         _with_absent(finding_of(endpoint, evidence, basis, where, note), scores)
         for basis, where in zip(bases, wheres, strict=True)
     ]
+    known = all(score.own_known for score in scores.values() if isinstance(score, Score))
+    return found if known else [_of_pair_alone(one, evidence) for one in found]
+
+
+def _of_pair_alone(finding: Finding, evidence: Evidence) -> Finding:
+    """The finding with its difference alone; own values need more labels than there are."""
+    basis, unknown = finding.basis, evidence.unlabelled
+    if not isinstance(basis, Table | Means) or unknown is None:
+        return finding
+    return replace(
+        finding,
+        student=unknown,
+        teacher=unknown,
+        baseline=finding.baseline if isinstance(finding.baseline, NotMeasured) else unknown,
+        basis=PartlyLabelled(compared=basis, own=unknown, open=evidence.open),
+    )
 
 
 def _each_alone(bases: Bases, groups: Groups, scores: Scores) -> list[Finding]:

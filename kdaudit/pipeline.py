@@ -56,6 +56,7 @@ from kdaudit.results import (
 )
 from kdaudit.results import Subject as Identity
 from kdaudit.results_file import canonical
+from kdaudit.sampled import with_sample
 from kdaudit.serving import Service, prices, service
 from kdaudit.subjects import Asked, agree, ask, identity, scored
 from kdaudit.wear import Ledger
@@ -142,7 +143,7 @@ def run_plan(
     if compared is not None:
         plan = replace(plan, file=plan.file.model_copy(update={"data": compared.data}))
     file = plan.file
-    asked = _ask_all(plan, dataset, opened, store, progress)
+    asked = ask_all(plan, dataset, opened, store, progress)
     classes, subjects = agree(asked, frame, file.data)
     served = service(plan, asked, frame, store, progress, retime=retime)
     timings, timed = _timings(plan, asked, frame, store, progress, served, retime=retime)
@@ -232,7 +233,7 @@ def _look(
     return plan.at(alpha), look
 
 
-def _ask_all(
+def ask_all(
     plan: Plan,
     dataset: Dataset,
     opened: Mapping[Subject, Opened],
@@ -264,11 +265,21 @@ def measure(plan: Plan, evidence: Evidence) -> tuple[SuiteResult, ...]:
         # Suites know nothing of each other and every stream is named, so their order is no matter;
         # numpy computes outside the interpreter's lock.
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            return tuple(pool.map(lambda suite: _run(suite, evidence, streams), plan.suites))
+            return tuple(pool.map(lambda suite: _measured(suite, evidence, streams), plan.suites))
+    # One model alone has no differences: what is known of it is known of the labelled rows.
+    seen = evidence.sampled if isinstance(evidence.sampled, Evidence) else evidence
     return tuple(
-        teacher_alone(partial(_run, suite, streams=streams), evidence, suite.needs())
+        teacher_alone(partial(_run, suite, streams=streams), seen, suite.needs())
         for suite in plan.suites
     )
+
+
+def _measured(suite: Suite, evidence: Evidence, streams: Streams) -> SuiteResult:
+    """What a suite finds; of partly labelled rows also in those that stand for all."""
+    found = _run(suite, evidence, streams)
+    if evidence.sampled is None or found.error is not None:
+        return found
+    return with_sample(found, evidence, partial(_run, suite, streams=streams))
 
 
 def _timings(
@@ -367,6 +378,7 @@ def _summary(
         sensitive=data.sensitive,
         slices=data.slice_columns,
         digest=split_digest(frame),
+        labelled=None if frame.labelled is None else int(frame.labelled.sum()),
     )
 
 

@@ -74,6 +74,8 @@ class Means:
         bounds: least and greatest possible value of each mean; own values are printed within them.
         dependence: how rows hang together that are clustered or weigh differently; None where they
             are independent and weigh the same, and in files of before it was known.
+        own_known: whether the means are those of the subjects; else only their differences are,
+            since rows without a label stand in them on which all subjects answer alike.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
@@ -92,6 +94,7 @@ class Means:
     clustered: bool = False
     bounds: tuple[float, float] | None = None
     dependence: Dependence | None = None
+    own_known: bool = True
     kind: Literal["means"] = "means"
 
 
@@ -142,7 +145,28 @@ class LeastRatio:
     kind: Literal["least_ratio"] = "least_ratio"
 
 
-Basis = Table | Means | Fixed | LeastRatio | NotMeasured
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartlyLabelled:
+    """Differences on all rows, own values on those that were labelled as a sample of all.
+
+    Where all subjects answer alike, a label changes no difference of theirs.
+
+    Attributes:
+        compared: what differences rest on; own values do not follow from it.
+        own: what own values, and shares of a reference, rest on; or why there are none.
+        open: rows without a label on which the subjects do not answer alike; each counts against
+            the student.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+
+    compared: Table | Means
+    own: Table | Means | NotMeasured
+    open: int = 0
+    kind: Literal["partly_labelled"] = "partly_labelled"
+
+
+Basis = Table | Means | Fixed | LeastRatio | PartlyLabelled | NotMeasured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -518,6 +542,7 @@ class DataSummary:
     sensitive: tuple[str, ...]
     slices: tuple[str, ...]
     digest: str | None = None  # of the ids and labels of all audited rows
+    labelled: int | None = None  # rows with a label, where not all have one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,11 +203,13 @@ def means_basis(
         return NotMeasured(_too_few(joint, what))
     if joint.df < 1:
         return NotMeasured(f"fewer than two {what} on one side; a spread needs two at least")
-    span = max(score.reach for score in present)
+    span, known = max(score.reach for score in present), all(s.own_known for s in present)
     basis = joint_basis(joint, span=span, unequal=unequal, clustered=rows.cluster is not None)
+    basis = replace(basis, own_known=known)
     if joint.dependence is None or not (basis.clustered or binary):
         return basis
-    return replace(basis, dependence=replace(joint.dependence, binary=binary))
+    hang_together = replace(joint.dependence, binary=binary, own_known=known)
+    return replace(basis, dependence=hang_together)
 
 
 def joint_basis(

@@ -12,6 +12,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Floats, Predictions
+from kdaudit.evidence.partly_labelled import alike
 from kdaudit.evidence.view import Evidence
 from kdaudit.results import Better, Need
 
@@ -27,6 +28,8 @@ class Score:
         low: least possible score.
         high: greatest possible score.
         span: how far one row's score can move; None for from ``low`` to ``high``.
+        own_known: whether the mean is the subject's; else only its difference from another's is,
+            since rows hold one value for all whose own one is not known.
     """
 
     values: Bools | Floats
@@ -34,6 +37,7 @@ class Score:
     low: float = 0.0
     high: float = 1.0
     span: float | None = None
+    own_known: bool = True
 
     @property
     def reach(self) -> float:
@@ -49,15 +53,24 @@ Scores = Mapping[Subject, Score | NotMeasured]
 
 
 def correctness(evidence: Evidence, need: Need) -> Scores:
-    """Whether each subject's answer is the label, on the rows it answered."""
-    trio = evidence[need]
+    """Whether each subject's answer is the label, on the rows it answered.
+
+    Where a row has no label, all who answer alike are right or wrong alike: no difference changes.
+    Whoever answers otherwise there counts as if it had given no answer: the student as wrong, its
+    references as right.
+    """
+    trio, labelled = evidence[need], evidence.rows.labelled
     scores: dict[Subject, Score | NotMeasured] = {}
     for who in ORDER:
         kind = trio.of(who)
-        if isinstance(kind, Predictions):
-            scores[who] = Score(values=kind.answer == evidence.rows.label, valid=kind.valid)
-        else:
+        if not isinstance(kind, Predictions):
             scores[who] = absence(kind)
+            continue
+        right, valid = kind.answer == evidence.rows.label, kind.valid
+        if labelled is not None:
+            same = alike(trio)
+            right, valid = right | (same & ~labelled), valid & (labelled | same)
+        scores[who] = Score(values=right, valid=valid, own_known=labelled is None)
     return scores
 
 

@@ -9,9 +9,9 @@ from kdaudit.basis import ORDER, difference, own
 from kdaudit.contract import STRICT, Policy
 from kdaudit.decision import decided
 from kdaudit.errors import DamagedError
-from kdaudit.estimate import Estimate, Measurement
+from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.governance.environment import versions
-from kdaudit.results import Finding, Means, Results, Table, Verdict
+from kdaudit.results import Finding, Means, PartlyLabelled, Results, Table, Verdict
 
 NEAR = 1e-9  # relative; another version of a library may round otherwise
 
@@ -79,6 +79,13 @@ def _shows_its_basis(finding: Finding) -> bool:
     A value that was counted, or that holds by definition, names another method.
     """
     basis = finding.basis
+    if isinstance(basis, PartlyLabelled):
+        alone = replace(finding, basis=basis.own, difference=NotMeasured("of other rows"))
+        nobody = NotMeasured("of the labelled rows")
+        pair = replace(
+            finding, basis=basis.compared, student=nobody, teacher=nobody, baseline=nobody
+        )
+        return _shows_its_basis(alone) and _shows_its_basis(pair)
     if not isinstance(basis, Table | Means):
         return True
     shown = [(getattr(finding, who), partial(own, basis, who)) for who in ORDER]

@@ -237,7 +237,7 @@ def agree(
         everyone[role] = named_predictions[f"[{role}] {one.opened.name}"] = aligned(
             role, one, order, frame, data
         )
-    refuse_shuffled(named_predictions, label_codes(frame, order))
+    refuse_shuffled(named_predictions, _drawn_codes(frame, order))
     return order, everyone
 
 
@@ -313,7 +313,7 @@ def aligned(
         who=who,
     )
     align.refuse_too_few(subject, frame.ids, who)
-    align.refuse_mixed_up_classes(subject, label_codes(frame, classes), who)
+    align.refuse_mixed_up_classes(subject, _drawn_codes(frame, classes), who)
     return subject
 
 
@@ -324,9 +324,23 @@ def label_codes(frame: Frame, classes: tuple[str, ...]) -> npt.NDArray[np.int64]
     index = {name: i for i, name in enumerate(classes)}
     assert frame.labels is not None
     codes = np.full(len(frame), -1, dtype=np.int64)
-    found, names = pd.factorize(frame.labels[~frame.out_of_scope])
-    codes[~frame.out_of_scope] = np.array([index[name] for name in names], dtype=np.int64)[found]
+    found, names = pd.factorize(frame.labels[~frame.out_of_scope])  # no label is -1
+    numbers = np.array([*(index[name] for name in names), -1], dtype=np.int64)
+    codes[~frame.out_of_scope] = numbers[found]
     return codes
+
+
+def _drawn_codes(frame: Frame, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """(N,) labels of rows that were not chosen for how subjects answer; -1 for all others.
+
+    Among rows that were chosen since subjects differ there, they look worse than they are, as if
+    their answers were mixed up.
+    """
+    codes = label_codes(frame, classes)
+    if frame.listed is None:
+        return codes
+    drawn = frame.listed.stands_for
+    return np.where(drawn is not None and drawn > 1, codes, -1)
 
 
 def identity(role: Subject, one: Asked) -> Identity:
@@ -369,7 +383,8 @@ def _unconverged(adapter: Adapter) -> str:
 def _labels(frame: Frame) -> set[str]:
     """The labels in scope."""
     assert frame.labels is not None
-    return set(pd.unique(frame.labels[~frame.out_of_scope]))
+    found = pd.unique(frame.labels[~frame.out_of_scope])
+    return {label for label in found if label is not None}
 
 
 def _two_classes(frame: Frame, data: DataTable) -> tuple[str, ...]:

@@ -176,6 +176,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.basis",
         "kdaudit.estimate",
         "kdaudit.evidence.kinds",
+        "kdaudit.evidence.partly_labelled",
         "kdaudit.evidence.view",
         "kdaudit.results",
     },
@@ -218,6 +219,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.scores",
     },
     "kdaudit.corrected": {"kdaudit.evidence.kinds", "kdaudit.results", "kdaudit.stats"},
+    "kdaudit.sampled": {"kdaudit.estimate", "kdaudit.evidence.view", "kdaudit.results"},
     "kdaudit.quantities": {"kdaudit.estimate", "kdaudit.results"},
     "kdaudit.data": {
         "kdaudit.data",

@@ -16,6 +16,7 @@ from kdaudit.cli import (
     export_model,
     gate,
     init,
+    label,
     leakage,
     lock,
     pin,
@@ -49,6 +50,7 @@ app.command()(distill.distill)
 app.command("export-model")(export_model.export_model)
 app.command()(search.search)
 app.command()(targets.targets)
+app.command()(label.label)
 app.command()(lock.lock)
 app.command()(power.power)
 app.command()(gate.gate)

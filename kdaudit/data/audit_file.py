@@ -122,6 +122,19 @@ class TransferTable(Table):
     label: str | None = None
 
 
+class LabelsTable(Table):
+    """``[data.labels]``: a file of labels of some of the audited rows; `kdaudit label` begins it.
+
+    ``weights`` is a file with the id of every listed row and ``stands_for``, how many rows it
+    stands for.
+    """
+
+    path: str
+    id: str | None = None
+    label: str = "label"
+    weights: str | None = None
+
+
 class ProtectedTable(Table):
     """``[data.protected]``: texts that no model should be able to give away."""
 
@@ -203,6 +216,7 @@ class DataTable(Table):
     id: str | None = None
     label: str | None = None
     label_source: Annotated[str, AfterValidator(_is_a_source)] | None = None
+    labels: LabelsTable | None = None
     positive: Names = ()
     inputs: Names = ()
     sensitive: Names = ()
@@ -242,6 +256,22 @@ class DataTable(Table):
         for role in ("stereotyped", "unknown"):
             if getattr(self, role) is not None and self.choices is None:
                 raise ValueError(f"{role} names one of a row's choices: name their column, choices")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_whose_labels_come_later(self) -> Self:
+        if self.labels is None:
+            return self
+        if self.label_source not in ("human", "outcome"):
+            raise ValueError(
+                "labels: some rows only are labelled, so nothing can show that the labels are no "
+                'copies of answers: say label_source = "human" or "outcome"'
+            )
+        if self.out_of_scope is not None:
+            raise ValueError(
+                "labels: whether a row is out of scope must be known of all rows; take "
+                "out_of_scope out, or label every row"
+            )
         return self
 
     @property
@@ -380,7 +410,7 @@ class AuditFile(Table):
     def _says_what_is_right(self) -> Self:
         texts = self.data.answers or self.data.choices or self.prompt
         scored = self.data.scores or texts or self.data.path.startswith(RUNS)
-        if self.data.label is None and not scored:
+        if self.data.label is None and self.data.labels is None and not scored:
             raise ValueError("data.label is missing: the column of the right answers")
         return self
 

@@ -17,6 +17,7 @@ from kdaudit.data.audit_file import RUNS, AuditFile, ColumnSplit, DataTable, Nam
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
 from kdaudit.data.derived import attributes
 from kdaudit.data.frame import Frame
+from kdaudit.data.labels import with_labels
 from kdaudit.data.protected_rows import protected_rows
 from kdaudit.data.readers import Source, read
 from kdaudit.data.splits import SPLITS, Split, assign
@@ -58,14 +59,28 @@ class Dataset:
         return self.frames[split]
 
 
-def load(audit: AuditFile, base: Path) -> Dataset:
+def load(audit: AuditFile, base: Path, *, to_label: bool = False) -> Dataset:
     """Read and check the data of an audit file that lies in the folder ``base``.
+
+    Args:
+        audit: the audit file.
+        base: its folder.
+        to_label: whether rows are about to be labelled: a file of labels need not be there yet.
 
     Raises:
         DataError: naming the file, the column, the row and the value that is wrong.
     """
     source = read(audit.data.path, base)
-    return from_table(source, with_documents(audit.data, source), audit.audit.seed, base)
+    data = with_documents(audit.data, source)
+    dataset = from_table(source, data, audit.audit.seed, base)
+    if data.labels is None:
+        return dataset
+    frame, files = with_labels(dataset.frame("audit"), data, base, to_label=to_label)
+    return replace(
+        dataset,
+        frames={**dataset.frames, "audit": frame},
+        sources=(*dataset.sources, *files),
+    )
 
 
 def withheld(audit: AuditFile, base: Path) -> Dataset:
@@ -97,7 +112,11 @@ def withheld(audit: AuditFile, base: Path) -> Dataset:
     found = from_table(
         replace(source, table=table.reset_index(drop=True)),
         data.model_copy(
-            update={"id": id_column, "split": ColumnSplit(column=split_column, **named)}
+            update={
+                "id": id_column,
+                "split": ColumnSplit(column=split_column, **named),
+                "labels": None,  # of audited rows
+            }
         ),
         audit.audit.seed,
         base,
@@ -139,7 +158,14 @@ def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Datase
         # Whether a column is numbers or text is a fact of the file, not of one split.
         inputs = _inputs(table, data, source.name)
         frames = {
-            name: _frame(table, *found, data, source.name, inputs, groups)
+            name: _frame(
+                table,
+                *found,
+                _labelled_later(table, found[0], data, source.name) if name == "audit" else data,
+                source.name,
+                inputs,
+                groups,
+            )
             for name, found in ordered.result().items()
         }
     sources = [("data", source)]
@@ -151,6 +177,26 @@ def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Datase
         sources.append(("protected", read(data.protected.path, base)))
         protected = protected_rows(sources[-1][1], data.protected)
     return Dataset(frames=frames, sources=tuple(sources), all_ids=ids, protected=protected)
+
+
+def _labelled_later(
+    table: pd.DataFrame, rows: npt.NDArray[np.intp], data: DataTable, source: str
+) -> DataTable:
+    """The roles of audited rows, whose labels may be in a file of their own.
+
+    Raises:
+        DataError: if they are labelled in the data already.
+    """
+    if data.labels is None:
+        return data
+    if data.label is not None and data.label in table.columns:
+        there = int(table[data.label].iloc[rows].notna().sum())
+        if there:
+            raise DataError(
+                f"{source}: column {data.label!r} labels {there} audited rows already, and "
+                f"[data.labels] names {data.labels.path}; keep the labels in one place"
+            )
+    return data.model_copy(update={"label": None})
 
 
 def _inputs(table: pd.DataFrame, data: DataTable, source: str) -> Columns:
@@ -257,7 +303,8 @@ def _labels(
     if len(empty):
         raise DataError(
             f"{source}: label column {column!r} is empty in {len(empty)} rows, first at id "
-            f"{ids[empty[0]]!r}; label them or leave the rows out"
+            f"{ids[empty[0]]!r}; label them, leave the rows out, or label only those on which the "
+            "models differ ([data.labels] and `kdaudit label`)"
         )
     return labels
 

@@ -20,7 +20,8 @@ class Frame:
 
     Attributes:
         ids: (N,) strings, distinct, sorted.
-        labels: (N,) strings, or None for an unlabelled transfer set.
+        labels: (N,) strings, or None for an unlabelled transfer set; of partly labelled rows None
+            where there is no label.
         inputs: (N,) arrays by column: numbers as they are, text as strings.
         out_of_scope: (N,) rows whose label no class should claim.
         weight: (N,) positive finite numbers, or None.
@@ -32,6 +33,7 @@ class Frame:
         choices: (N,) tuples of texts whose likelihood language models are asked for, or None.
         stereotyped: (N,) the choice a stereotype would make, None where a row has none; or None.
         unknown: (N,) the choice that says it cannot be told, likewise.
+        listed: of partly labelled rows, those that are listed to be labelled; else None.
     """
 
     ids: npt.NDArray[np.object_]
@@ -46,6 +48,14 @@ class Frame:
     choices: Strings | None = None
     stereotyped: Strings | None = None
     unknown: Strings | None = None
+    listed: "Listed | None" = None
+
+    @property
+    def labelled(self) -> Bools | None:
+        """(N,) rows whose label is known; None where all are."""
+        if self.listed is None or self.labels is None:
+            return None
+        return np.array([label is not None for label in self.labels], dtype=np.bool_)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,12 +68,30 @@ class Frame:
         return row_digests(self.inputs, len(self))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listed:
+    """Rows that are listed to be labelled.
+
+    Attributes:
+        rows: how many.
+        stands_for: (N,) how many rows each of them stands for, 0 for the others; None where nobody
+            says.
+    """
+
+    rows: int
+    stands_for: Floats | None
+
+
 def split_digest(frame: Frame) -> str:
-    """SHA-256 of the ids and labels of a split: the same rows with the same answers expected."""
+    """SHA-256 of the ids and labels of a split: the same rows with the same answers expected.
+
+    Of partly labelled rows it is that of the ids: who labels more rows has the same rows still.
+    """
     digest = sha256()
+    labels = frame.labels if frame.listed is None else None
     answers = None if frame.answers is None else list(map(json.dumps, frame.answers))
     choices = None if frame.choices is None else list(map(json.dumps, frame.choices))
-    for column in (frame.ids, frame.labels, answers, choices, frame.stereotyped, frame.unknown):
+    for column in (frame.ids, labels, answers, choices, frame.stereotyped, frame.unknown):
         if column is not None:
             # As Arrow holds text: where each string ends, then the bytes of all of them.
             _, offsets, letters = pa.array(column, pa.large_string()).buffers()

@@ -51,6 +51,7 @@ class Sample:
             kinds={need: self._trio(trio) for need, trio in evidence.kinds.items()},
             changes={name: moved[self.rows] for name, moved in evidence.changes.items()},
             outside=None if outside is None or self.outside is None else self.outside.of(outside),
+            sampled=None,  # of other rows
         )
         # Nor is a resample labelled of which everybody is right on every row.
         return taken if taken.unlabelled is not None else _relabelled(taken)
@@ -84,6 +85,7 @@ class Sample:
             rows,
             ids=_ids(len(self.rows)),
             label=rows.label[self.rows],
+            labelled=None if rows.labelled is None else rows.labelled[self.rows],
             weight=None if rows.weight is None else rows.weight[self.rows],
             cluster=self.cluster,
             attributes={name: column.take(self.rows) for name, column in rows.attributes.items()},

@@ -131,7 +131,7 @@ class Rows:
 
     Attributes:
         ids: strings.
-        label: index into ``classes``; -1 where the label is none of them.
+        label: index into ``classes``; -1 where the label is none of them, or not known.
         classes: names, the same order as in every `Predictions`.
         positive: indices of the favourable classes; empty where the audit file names none.
         weight: or None.
@@ -147,6 +147,7 @@ class Rows:
         pools: by code and columns, the ``min_n`` of checks that have a member for each group: the
             groups with fewer rows are measured together as well.
         pairs: sensitive columns of which each group is contrasted with each other one as well.
+        labelled: whether the label is known; None where all are.
     """
 
     ids: npt.NDArray[np.object_]
@@ -165,6 +166,7 @@ class Rows:
     questions: Questions | None = None
     pools: Mapping[str, Mapping[tuple[str, ...], tuple[int, ...]]] = field(default_factory=dict)
     pairs: tuple[str, ...] = ()
+    labelled: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -188,6 +190,7 @@ class Rows:
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
             benchmarks=None if self.benchmarks is None else self.benchmarks.take(rows),
             questions=None if self.questions is None else self.questions.take(rows),
+            labelled=None if self.labelled is None else self.labelled[rows],
         )
 
 
@@ -225,7 +228,11 @@ class Evidence:
         rows: the rows in scope.
         level: two-sided level of every interval, 1 - 2 alpha.
         outside: the same view of the out-of-scope rows, or None without such rows.
-        unlabelled: why findings that compare with labels cannot be had, or None.
+        unlabelled: why findings that compare with labels cannot be had, or None. Where some rows
+            are labelled, differences still can that no label changes where all answer alike.
+        sampled: where some rows are labelled, these alone, weighted so that they stand for all; or
+            why they do not. None where all rows are labelled.
+        open: rows without a label on which the subjects do not answer alike.
         independent: whether people or outcomes are declared to have given the labels.
         validation: the validation split in scope, with predictions where a suite asked for them;
             None without such rows. What is fitted is fitted there.
@@ -241,6 +248,8 @@ class Evidence:
     level: float
     outside: "Evidence | None" = None
     unlabelled: NotMeasured | None = None
+    sampled: "Evidence | NotMeasured | None" = None
+    open: int = 0
     independent: bool = False
     validation: "Evidence | None" = None
     control: str | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from kdaudit.data.audit_file import AuditFile, SubjectTable, read_audit_file
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import split_digest
+from kdaudit.data.labels import ROLES
 from kdaudit.errors import ConfigError, KdauditError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest, json_digest
@@ -25,6 +26,7 @@ from kdaudit.results_file import load as load_file
 from kdaudit.wear import Ledger
 
 REFERENCES = ("teacher", "baseline")
+LATER = (*REFERENCES, *ROLES)  # roles of files that may be made after the lock
 
 
 def lock(path: Path, out: Path) -> LockFile:
@@ -35,7 +37,7 @@ def lock(path: Path, out: Path) -> LockFile:
     """
     file, base = read_audit_file(path), path.parent
     made = utc_now()
-    dataset = load(file, base)
+    dataset = load(file, base, to_label=True)
     promised = promise(file, base, dataset, made)
     try:
         with out.open("x", encoding="utf-8") as handle:
@@ -129,8 +131,8 @@ def changes(promised: LockFile, found: LockFile) -> Iterator[str]:
     after = {
         one.role: f"{one.name} with sha256 {one.sha256}"
         for one in found.files
-        # A teacher that was made after the promise was no part of it.
-        if one.role in before or one.role not in REFERENCES
+        # A teacher, or labels, that were made after the promise were no part of it.
+        if one.role in before or one.role not in LATER
     }
     yield from _table("the file of", before, after)
     if promised.split != found.split:

@@ -69,7 +69,9 @@ def after(results: Results) -> tuple[Shown, ...]:
 
 
 def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
-    frame, data = dataset.frame("audit"), plan.file.data
+    data = plan.file.data
+    frame = _made_up_labels(dataset.frame("audit"), data.positive)
+    dataset = replace(dataset, frames={**dataset.frames, "audit": frame})
     known = frame.labels is not None
     labels = set() if frame.labels is None else set(map(str, frame.labels[~frame.out_of_scope]))
     classes = tuple(sorted(labels | set(data.positive))) if known else ()
@@ -99,6 +101,17 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
         else one
         for one in found
     )
+
+
+def _made_up_labels(frame: Frame, positive: tuple[str, ...]) -> Frame:
+    """The rows with labels for those that have none yet, as frequent as those that are known."""
+    labels = frame.labels
+    if frame.listed is None or labels is None:
+        return frame
+    known = [label for label in labels if label is not None]
+    filled = np.resize(np.array(known or [*positive, "another class"], dtype=object), len(labels))
+    there = np.array([label is not None for label in labels], dtype=np.bool_)
+    return replace(frame, labels=np.where(there, labels, filled), listed=None)
 
 
 def _by_people(check: Check) -> bool:
@@ -233,7 +246,7 @@ def power_of(target: Path, shares: tuple[float, ...]) -> tuple[tuple[Shown, ...]
         results = RunFolder(target).results()
         return after(results), results.alpha
     file, base = read_audit_file(target), target.parent
-    dataset = load(file, base)
+    dataset = load(file, base, to_label=True)
     plan = at_next_look(make_plan(file, base), dataset)
     return before(plan, dataset, shares or ASSUMED), plan.file.audit.alpha
 

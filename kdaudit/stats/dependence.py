@@ -50,6 +50,8 @@ class Dependence:
             covariance of the means, had all rows been independent and weighed the same.
         binary: whether all S scores are 0 or 1, so that their paired counts follow from the means
             and ``spread``.
+        own_known: whether means and ``spread`` are those of the scores; else only differences
+            between them are, and scores within a unit are taken to be entirely alike.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -60,6 +62,7 @@ class Dependence:
     cubes: float
     spread: tuple[tuple[float, ...], ...]
     binary: bool = False
+    own_known: bool = True
 
     def effect(self, correlation: float) -> float:
         """D(ρ).
@@ -146,6 +149,7 @@ def worth(
         variance = (math.sqrt(variance) + inflation * moved) ** 2
         row = max(row - moved * (3 * span), 0.0)
     own = max(_own_correlation(dependence, covariance, i) for i in used)
+    own = own if dependence.own_known else 1.0
     usual = dependence.effect(max(USUAL, own))
     seen, unseen = row * n, DRAWN * span * span
     effect = (variance * n * n + unseen * usual) / (seen + unseen) if seen + unseen > 0 else usual

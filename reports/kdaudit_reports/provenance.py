@@ -125,6 +125,14 @@ def data(results: Results, run: Run) -> Pairs:
 
 def labels(results: Results) -> str:
     """Where the right answers come from."""
+    told = _labelled_by(results)
+    if results.data.labelled is None:
+        return told
+    rows = f"{results.data.labelled:,} of {results.data.rows:,} rows"
+    return f"{told}, {rows} (`kdaudit label`)"
+
+
+def _labelled_by(results: Results) -> str:
     source = results.data.label_source
     if source is None:
         return "who labelled them is NOT PROVIDED"

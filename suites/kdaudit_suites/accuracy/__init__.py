@@ -154,7 +154,12 @@ class Accuracy:
         findings = [_invalid(evidence), *of_rows, *bits_per_byte(ACC011, evidence)]
         if evidence.unlabelled is not None:
             reason = evidence.unlabelled.reason
-            blind = (ACC001, ACC002, ACC004, ACC006) if self.cost else (ACC001, ACC002, ACC004)
+            blind = [ACC004, ACC006] if self.cost else [ACC004]
+            if evidence.rows.labelled is None:
+                blind += [ACC001, ACC002]
+            else:
+                scores = correctness(evidence, PREDICTIONS)
+                findings += [mean_finding(ACC001, evidence, scores), *_flips(evidence, scores)]
             findings += [not_measured(endpoint, (), reason) for endpoint in blind]
             findings += agreement(ACC005, evidence, None)
             return result(self, findings, *side_by_side(evidence, of_rows))

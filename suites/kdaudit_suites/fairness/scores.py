@@ -54,6 +54,8 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
     chosen, right = selected(evidence), correctness(evidence, PREDICTIONS)
     unnamed = None if evidence.rows.positive else NO_FAVOURABLE
     unlabelled = None if evidence.unlabelled is None else evidence.unlabelled.reason
+    # Where all answer alike a label changes no difference between them: some labels are enough.
+    blind = unlabelled if evidence.rows.labelled is None else None
     by_label = unnamed or unlabelled
     return (
         Rate(
@@ -77,7 +79,7 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
             counts=~favourable,
             absent=by_label,
         ),
-        Rate(endpoint=FAI004, name="accuracy", scores=right, counts=everyone, absent=unlabelled),
+        Rate(endpoint=FAI004, name="accuracy", scores=right, counts=everyone, absent=blind),
         Rate(
             endpoint=FAI005,
             name="fidelity",
@@ -98,7 +100,7 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
             scores=_of_pair(evidence, "flipped"),
             counts=everyone,
             of_pair=True,
-            absent=unlabelled,
+            absent=blind,
         ),
     )
 
@@ -119,16 +121,19 @@ def selected(evidence: Evidence) -> Scores:
 def _of_pair(evidence: Evidence, what: Literal["faithful", "flipped"]) -> Scores:
     """Answered as the teacher, or wrong where the teacher is right; the teacher against itself."""
     teacher, label = evidence[PREDICTIONS].teacher, evidence.rows.label
+    labelled = evidence.rows.labelled
     scores: dict[Subject, Score | NotMeasured] = {}
     for who in ORDER:
         kind = evidence[PREDICTIONS].of(who)
         if isinstance(kind, Predictions) and isinstance(teacher, Predictions):
-            values = (
-                kind.answer == teacher.answer
-                if what == "faithful"
-                else (teacher.answer == label) & (kind.answer != label)
-            )
-            scores[who] = Score(values=values, valid=kind.valid & teacher.valid)
+            same, both = kind.answer == teacher.answer, kind.valid & teacher.valid
+            if what == "flipped":
+                # Who answers as the teacher does flips nothing, whatever the label is.
+                flipped = (teacher.answer == label) & (kind.answer != label)
+                told = both if labelled is None else both & (same | labelled)
+                scores[who] = Score(values=flipped, valid=told)
+            else:
+                scores[who] = Score(values=same, valid=both)
         else:
             scores[who] = absence(kind if not isinstance(kind, Predictions) else teacher)
     return scores

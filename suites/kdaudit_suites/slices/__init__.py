@@ -120,15 +120,11 @@ class Slices:
 
     def run(self, evidence: Evidence, streams: Streams) -> SuiteResult:
         """Measure; see the module's page."""
-        if evidence.unlabelled is not None:
-            reason = evidence.unlabelled.reason
-            return result(self, [not_measured(endpoint, (), reason) for endpoint in self.codes])
+        absent = evidence.unlabelled
+        if absent is not None and evidence.rows.labelled is None:
+            return result(self, [not_measured(one, (), absent.reason) for one in self.codes])
         scores = correctness(evidence, PREDICTIONS)
-        rows = evidence.rows
-        declared: dict[Endpoint, list[Groups]] = {
-            SLC001: [crossed(rows, columns) for columns in rows.slices],
-            SLC002: [(rows.label, tuple((("label", name),) for name in rows.classes))],
-        }
+        rows, declared = evidence.rows, _declared(evidence)
         findings: dict[Endpoint, list[Finding]] = {
             endpoint: [
                 finding
@@ -138,7 +134,10 @@ class Slices:
             for endpoint, groups in declared.items()
             if evidence.wants(endpoint)
         }
-        if len(rows.classes) > 2:
+        if absent is not None:
+            for endpoint, some in _by_label(rows, absent.reason).items():
+                findings[endpoint] = [*findings.get(endpoint, []), *some]
+        else:
             findings[SLC003] = _by_frequency(evidence, scores)
         if not evidence.wants(SLC004):
             return result(self, [f for some in findings.values() for f in some])
@@ -175,6 +174,32 @@ class Slices:
         return discovery.discover(SLC004, evidence, scores, harm, streams)
 
 
+def _declared(evidence: Evidence) -> dict[Endpoint, list[Groups]]:
+    """The groups that are measured; of a label those only where all rows have one."""
+    rows, all_labelled = evidence.rows, evidence.unlabelled is None
+    found: dict[Endpoint, list[Groups]] = {
+        SLC001: [
+            crossed(rows, columns)
+            for columns in rows.slices
+            if all_labelled or "label" not in columns
+        ]
+    }
+    if all_labelled:
+        found[SLC002] = [(rows.label, tuple((("label", name),) for name in rows.classes))]
+    return found
+
+
+def _by_label(rows: Rows, reason: str) -> dict[Endpoint, list[Finding]]:
+    """What is measured by label, where not all rows have one."""
+    crossed_with_label = [columns for columns in rows.slices if "label" in columns]
+    found = {one: [not_measured(one, (), reason)] for one in (SLC002, SLC003)}
+    found[SLC001] = [
+        not_measured(SLC001, tuple((name, "*") for name in sorted(columns)), reason)
+        for columns in crossed_with_label
+    ]
+    return found
+
+
 def _pictures(evidence: Evidence, scores: Scores, notes: list[str]) -> Iterator[Figure]:
     """What is only to be looked at, each with its caveat."""
     for made in (
@@ -192,6 +217,8 @@ def _pictures(evidence: Evidence, scores: Scores, notes: list[str]) -> Iterator[
 
 def _by_frequency(evidence: Evidence, scores: Scores) -> list[Finding]:
     rows = evidence.rows
+    if len(rows.classes) <= 2:
+        return []
     part, note = _frequency(rows)
     codes = np.where(rows.label >= 0, part[rows.label], -1)
     wheres = tuple((("frequency", name),) for name in PARTS)

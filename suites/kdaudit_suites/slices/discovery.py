@@ -101,7 +101,7 @@ def discover(
 
     Args:
         endpoint: of the findings.
-        evidence: the rows; every attribute is searched, and the label.
+        evidence: the rows; every attribute is searched, and the label where all rows have one.
         scores: whether each subject is right.
         harm: what follows from them.
         streams: for the hash that parts the rows.
@@ -110,7 +110,7 @@ def discover(
         None where there are fewer than two attributes to cross.
     """
     rows = evidence.rows
-    names = sorted({*rows.attributes, "label"})
+    names = sorted({*rows.attributes} | ({"label"} if rows.labelled is None else set()))
     if len(rows.attributes) < 2:
         return None
     columns = [rows.column(name).codes for name in names]
