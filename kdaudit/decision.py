@@ -22,13 +22,5 @@ def decided(results: Results, policy: Policy) -> Results:
         verdicts=verdicts,
         outcome=outcome,
         exit_code=int(code),
-        limitations=limitations(
-            contract=results.contract,
-            verdicts=verdicts,
-            suites=results.suites,
-            data=results.data,
-            subjects=results.subjects,
-            written=results.card.limitations,
-            alpha=results.alpha,
-        ),
+        limitations=limitations(results, verdicts),
     )

@@ -15,6 +15,7 @@ from kdaudit.results import (
     Limit,
     Limitation,
     Outcome,
+    Results,
     Severity,
     Subject,
     SuiteResult,
@@ -25,6 +26,11 @@ from kdaudit.stats.holm import holm
 Weight = Literal["high", "medium", "low"]
 WEIGHTS: tuple[Weight, ...] = ("high", "medium", "low")
 SMALL = 50
+ANEW = (
+    "These results were measured and first decided by an earlier version of kdaudit. Verdicts and "
+    "limitations here follow from its findings by the rules of this version, and may differ from "
+    "those that were told then."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +40,15 @@ class _Draft:
     evidence: str
 
 
-def limitations(  # all that an audit knows
-    *,
-    contract: Sequence[Check],
-    verdicts: Sequence[Verdict],
-    suites: Sequence[SuiteResult],
-    data: DataSummary,
-    subjects: Sequence[Subject],
-    written: Iterable[str],
-    alpha: float,
-) -> tuple[Limitation, ...]:
-    """Every limitation of an audit, the gravest first, numbered from L-001."""
-    roles = {str(subject.role) for subject in subjects}
+def limitations(results: Results, verdicts: Sequence[Verdict]) -> tuple[Limitation, ...]:
+    """Every limitation of an audit, the gravest first, numbered from L-001.
+
+    Args:
+        results: what was measured; the verdicts and limitations it has are not looked at.
+        verdicts: what its contract says of it.
+    """
+    contract, suites, alpha = results.contract, results.suites, results.alpha
+    roles = {str(subject.role) for subject in results.subjects}
     drafts = [
         *_of_verdicts(contract, verdicts),
         *_of_suites(suites),
@@ -53,8 +56,9 @@ def limitations(  # all that an audit knows
         *_of_absent(suites),
         *_of_findings(suites, {verdict.address for verdict in verdicts}, alpha),
         *_of_labels(suites),
-        *_of_data(data, subjects),
-        *(_Draft("medium", text, "owner") for text in written),
+        *_of_data(results.data, results.subjects),
+        *([_Draft("medium", ANEW, "data")] if results.format == 1 else ()),
+        *(_Draft("medium", text, "owner") for text in results.card.limitations),
     ]
     ordered = sorted(drafts, key=lambda draft: WEIGHTS.index(draft.weight))
     return tuple(

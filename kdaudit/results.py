@@ -603,11 +603,13 @@ class Results:
     """An audit: a pure function of evidence, roles, options, contract, seed and versions.
 
     Same inputs, same bytes; clock, machine and durations live in `kdaudit.run.Run`.
+
+    Format 1 was decided by other rules: its findings are read and decided anew (`kdaudit.stored`).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     name: str
     only: Literal["teacher"] | None = None  # whose values stand in the student's place, if alone
     seed: int

@@ -13,11 +13,15 @@ from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.governance.environment import versions
 from kdaudit.results import Finding, Means, PartlyLabelled, Results, Table, Verdict
 
+CURRENT = 2  # format of results; 1 was decided by other rules
 NEAR = 1e-9  # relative; another version of a library may round otherwise
 
 
 def verified(results: Results, path: Path) -> Results:
     """The results, if numbers, verdicts and limitations follow from the bases of the findings.
+
+    Results of an earlier format were decided by other rules. Their numbers must follow; verdicts
+    and limitations are made anew, and a limitation says so.
 
     Raises:
         DamagedError: if they do not.
@@ -26,7 +30,10 @@ def verified(results: Results, path: Path) -> Results:
     try:
         wrong = next((one.address for one in findings if not _shows_its_basis(one)), None)
         said = wrong and f"the numbers of {wrong} do not follow from its basis"
-        if not said and rule_of(results) is None:
+        rule = None if said else rule_of(results)
+        if rule is not None and results.format < CURRENT:
+            return decided(results, rule)
+        if not said and rule is None:
             said = "its verdicts and limitations do not follow from its findings and its contract"
     except (ValueError, ArithmeticError) as error:  # counts below 0, an alpha of 2
         said = f"its numbers do not follow from its findings ({error})"
@@ -42,10 +49,13 @@ def rule_of(results: Results) -> Policy | None:
     """The policy under which verdicts, outcome and limitations follow from the stored findings.
 
     None where they follow under no policy: then something was changed by hand. What a policy
-    says stands in the audit file only, so the one that a name stood for is found by trying.
+    says stands in the audit file only, so the one that a name stood for is found by trying; for
+    results of an earlier format, whose rules were others, it is the strict one if none gives their
+    outcome.
     Results of other versions are held to their numbers and outcomes, not to their words.
     """
     words = dict(results.versions) == versions()
+    old = results.format < CURRENT
     for inconclusive, not_evaluable in ((True, True), (False, True), (True, False), (False, False)):
         rule = Policy(
             name=results.policy,
@@ -53,8 +63,10 @@ def rule_of(results: Results) -> Policy | None:
             not_evaluable_blocks=not_evaluable,
         )
         if results.policy is None and rule != STRICT:
-            return None
+            break
         found = decided(results, rule)
+        if old and (found.outcome, found.exit_code) == (results.outcome, results.exit_code):
+            return rule
         same = len(found.verdicts) == len(results.verdicts) and all(
             _same(one, other, words=words)
             for one, other in zip(found.verdicts, results.verdicts, strict=True)
@@ -70,7 +82,7 @@ def rule_of(results: Results) -> Policy | None:
             )
         ):
             return rule
-    return None
+    return replace(STRICT, name=results.policy) if old else None
 
 
 def _shows_its_basis(finding: Finding) -> bool:

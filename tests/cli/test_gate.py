@@ -147,6 +147,29 @@ def test_results_of_another_version_are_held_to_their_numbers(audited: Path, kda
     assert kdaudit("gate", audited).code == 4
 
 
+def test_results_of_an_earlier_format_are_decided_anew(tmp_path: Path, kdaudit: Run) -> None:
+    """A calibration error far beyond its margin, of which format 1 could not say so."""
+    old = Path(__file__).with_name("results-format-1.json")
+    raw = json.loads(old.read_text("utf-8"))
+    assert (raw["format"], raw["outcome"]) == (1, "inconclusive")
+    path = tmp_path / "results.json"
+    path.write_bytes(old.read_bytes())
+    said = kdaudit("gate", path)
+    assert (said.code, "FAIL            CAL004" in said.out) == (1, True)
+    card = kdaudit("gate", path, "--format", "card").out
+    assert "first decided by an earlier version of kdaudit" in card
+    # Whoever writes another verdict into it changes nothing, and other numbers are found out.
+    raw["verdicts"][0]["outcome"], raw["outcome"], raw["exit_code"] = "pass", "pass", 0
+    path.write_text(json.dumps(raw), "utf-8")
+    assert kdaudit("gate", path).code == 1
+    for suite in raw["suites"]:
+        for finding in suite["findings"]:
+            if finding["code"] == "CAL001":
+                finding["difference"]["high"] = 0.0
+    path.write_text(json.dumps(raw), "utf-8")
+    assert kdaudit("gate", path).code == 4
+
+
 POLICY = '\n[policy.lax]\ninconclusive = "warn"\n'
 UNDECIDED = {"margin = 0.05": "margin = 0.004", "at_least = 0.8": "at_least = 0.8" + POLICY}
 
