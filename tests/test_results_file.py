@@ -58,7 +58,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "a key that no version knows": lambda raw: raw.update(surprise=1),
     "a key within a finding": lambda raw: raw["suites"][0]["findings"][0].update(surprise=1),
     "a missing key": lambda raw: raw.pop("verdicts"),
-    "another format": lambda raw: raw.update(format=2),
+    "another format": lambda raw: raw.update(format=3),
     "an outcome that does not exist": lambda raw: raw.update(outcome="passed"),
     "an interval upside down": lambda raw: raw["suites"][0]["findings"][0]["student"].update(
         low=2.0, high=1.0

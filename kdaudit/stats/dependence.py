@@ -12,16 +12,22 @@ worth is ``N / D``: so many independent rows that weigh the same would say as mu
 The sandwich variance v says what the design effect was: ``v·N/σ²``. Where few answers differ it
 says little: five rows that happen to lie in five clusters look independent whatever ρ is, and a
 test that believes it errs with chance 0.1 to 0.2. So the estimate is drawn towards D(ρ0) as if
-`DRAWN` further rows had been seen to differ, and it never falls below D(0). ρ0 is `USUAL`, or what
-the subjects' own scores show to be their correlation, whichever is more: where copies of one row
-stand for a cluster, the answers themselves say so.
+further rows had been seen to differ, and it never falls below D(0).
+
+* Of a difference between subjects these are `DRAWN` rows, and ρ0 is `USUAL`, or what the subjects'
+  own scores show to be their correlation, whichever is more: where copies of one row stand for a
+  cluster, the answers themselves say so.
+* Of one subject's own score they are `DRAWN_OWN` rows, and ρ0 is 1. Nothing else tells how alike
+  the rows of a cluster are: of 30 clusters that are right or wrong as wholes, one in twenty of them
+  wrong, none is seen to be in one of five audits.
 
 **What one large unit may still do.** Where answers differ mostly one way, the mean is skewed by the
 unit that has not differed yet. By how much follows from the third moment of the row, γ in rows, and
 the third moment of the shares: see `Worth.unseen`.
 
-`benchmarks/operating_characteristics.py` holds what is said here against simulations: up to ρ = 0.3
-over 30 to 500 equal, Poisson or Zipf-sized clusters, tests at 0.05 err with chance 0.06 at most.
+`benchmarks/operating_characteristics.py` holds what is said here against simulations: over 30 to
+1,000 equal, Poisson or Zipf-sized clusters, tests at 0.05 err with chance 0.06 at most up to
+ρ = 0.3, and where the scores themselves show a larger ρ up to 1.
 """
 
 import math
@@ -33,6 +39,7 @@ from typing import ClassVar
 # in 30 clusters err too often; more, and frequent differences lose power for nothing.
 DRAWN = 5.0
 USUAL = 0.3
+DRAWN_OWN = 2.0
 
 Matrix = Sequence[Sequence[float]]
 
@@ -102,16 +109,15 @@ class Worth:
         """How far the mean may lie below what was seen, since a large unit has not differed yet.
 
         With h = ``heavy`` and γ = ``skewness``, the third central moment of one row over its
-        variance, it is ``γ²·(h - 1/rows)`` where γ < 0: where rows differ both ways alike nothing,
+        variance, it is ``|γ|·(h - 1/rows)`` where γ < 0: where rows differ both ways alike nothing,
         where they differ one way only as much as one such unit more than the score tests of
-        `kdaudit.stats.one_sided_table` allow for already. Edgeworth's first term would be linear in
-        γ; the square loses less power where both ways are likely, and holds the level.
+        `kdaudit.stats.one_sided_table` allow for already. At α = 0.05 that is Edgeworth's first
+        term for a mean over its estimated error, ``γ·h·(2z² + 1)/6`` (Hall 1992, section 2.6).
 
         Args:
             skewness: γ in units of the score, in [-1, 1] for 0/1 scores and their differences.
         """
-        one_way = max(-skewness, 0.0)
-        return one_way * one_way * max(self.heavy - 1 / self.rows, 0.0)
+        return max(-skewness, 0.0) * max(self.heavy - 1 / self.rows, 0.0)
 
 
 def worth(
@@ -139,7 +145,7 @@ def worth(
     >>> alike = Dependence(rows=100, apart=0.01, joined=0.1, cubes=0.01, spread=((0.25,),),
     ...                    binary=True)
     >>> round(worth(alike, [[0.025]], [1.0]).rows), round(worth(alike, [[0.0025]], [1.0]).rows)
-    (10, 69)
+    (10, 60)
     """
     n, spread = dependence.rows, dependence.spread
     used = [i for i, c in enumerate(coefficients) if c]
@@ -148,10 +154,8 @@ def worth(
     if moved > 0:
         variance = (math.sqrt(variance) + inflation * moved) ** 2
         row = max(row - moved * (3 * span), 0.0)
-    own = max(_own_correlation(dependence, covariance, i) for i in used)
-    own = own if dependence.own_known else 1.0
-    usual = dependence.effect(max(USUAL, own))
-    seen, unseen = row * n, DRAWN * span * span
+    drawn, usual = _prior(dependence, covariance, used)
+    seen, unseen = row * n, drawn * span * span
     effect = (variance * n * n + unseen * usual) / (seen + unseen) if seen + unseen > 0 else usual
     effect = max(effect, dependence.effect(0))
     correlation = dependence.correlation(effect)
@@ -162,6 +166,18 @@ def worth(
         correlation=correlation,
         heavy=max(block, effect / n),
     )
+
+
+def _prior(
+    dependence: Dependence, covariance: Matrix, used: Sequence[int]
+) -> tuple[float, float]:
+    """Rows that are taken to have been seen to differ, and the design effect among them."""
+    if len(used) == 1:
+        return DRAWN_OWN, dependence.effect(1)
+    if not dependence.own_known:
+        return DRAWN, dependence.effect(1)
+    own = max(_own_correlation(dependence, covariance, i) for i in used)
+    return DRAWN, dependence.effect(max(USUAL, own))
 
 
 def _own_correlation(dependence: Dependence, covariance: Matrix, index: int) -> float:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdaudit.stats.dependence import DRAWN, USUAL, Dependence, worth
+from kdaudit.stats.dependence import USUAL, Dependence, worth
 from kdaudit.stats.grouped_means import grouped_contrasts, grouped_means
 from kdaudit.stats.means import JointMeans, joint_contrast, joint_means
 
@@ -28,21 +28,39 @@ def test_kishs_design_effect() -> None:
         assert tens().correlation(1 + 9 * correlation) == pytest.approx(correlation)
 
 
-def test_the_prior_is_five_rows_of_the_usual_correlation() -> None:
-    """By hand: variance .004 of a mean of 100 rows of variance .09; prior 5 rows at ρ = .3."""
-    seen, usual = 0.09 * 100, 1 + 9 * USUAL
-    own = 0.004 * 100 / 0.09  # 4.44 > 3.7, so what the scores show is more than the usual
-    expected = (0.004 * 100**2 + DRAWN * max(usual, own)) / (seen + DRAWN)
-    found = worth(tens(0.09), [[0.004]], [1.0])
+def pair(spread: float = 0.09, shared: float = 0.06) -> Dependence:
+    """Two scores of 100 rows in ten clusters of ten; of their difference one row has 0.06."""
+    return replace(tens(), spread=((spread, shared), (shared, spread)))
+
+
+def test_the_prior_of_a_difference_is_five_rows_of_the_usual_correlation() -> None:
+    """By hand: a difference of variance .06 a row, .0012 of the mean; own scores independent."""
+    covariance = [[0.0009, 0.0003], [0.0003, 0.0009]]
+    expected = (0.0012 * 100**2 + 5 * (1 + 9 * 0.3)) / (0.06 * 100 + 5)
+    found = worth(pair(), covariance, [1.0, -1.0])
     assert found.effect == pytest.approx(expected)
     assert found.rows == pytest.approx(100 / expected)
 
 
+def test_scores_that_are_alike_in_clusters_raise_it() -> None:
+    """Own scores of design effect 10: copies of one row stand for a cluster."""
+    covariance = [[0.009, 0.0084], [0.0084, 0.009]]
+    expected = (0.0012 * 100**2 + 5 * 10) / (0.06 * 100 + 5)
+    assert worth(pair(), covariance, [1.0, -1.0]).effect == pytest.approx(expected)
+
+
+def test_the_prior_of_an_own_score_is_two_rows_of_clusters_as_wholes() -> None:
+    expected = (0.001 * 100**2 + 2 * 10) / (0.09 * 100 + 2)
+    assert worth(tens(0.09), [[0.001]], [1.0]).effect == pytest.approx(expected)
+
+
 def test_nothing_seen_leaves_the_prior() -> None:
-    found = worth(tens(0.0), [[0.0]], [1.0])
-    assert found.effect == pytest.approx(1 + 9 * USUAL)
-    unknown = replace(tens(0.0), own_known=False)
-    assert worth(unknown, [[0.0]], [1.0]).effect == pytest.approx(10)
+    nothing = replace(tens(), spread=((0.0, 0.0), (0.0, 0.0)))
+    covariance = [[0.0, 0.0], [0.0, 0.0]]
+    assert worth(nothing, covariance, [1.0, -1.0]).effect == pytest.approx(1 + 9 * USUAL)
+    assert worth(nothing, covariance, [1.0, 0.0]).effect == pytest.approx(10)
+    unknown = replace(nothing, own_known=False)
+    assert worth(unknown, covariance, [1.0, -1.0]).effect == pytest.approx(10)
 
 
 def test_rows_of_one_unit_each_are_worth_themselves() -> None:
@@ -65,7 +83,8 @@ def test_weights_are_worth_kishs_rows() -> None:
 
 def test_what_is_skewed_may_lie_further() -> None:
     found = worth(tens(0.05), [[0.002]], [1.0])
-    assert found.unseen(-1.0) > found.unseen(-0.5) > found.unseen(0.0) == found.unseen(0.7) == 0
+    assert found.unseen(-1.0) == pytest.approx(2 * found.unseen(-0.5))
+    assert found.unseen(-1.0) > found.unseen(0.0) == found.unseen(0.7) == 0
 
 
 @given(seed=SEEDS)
