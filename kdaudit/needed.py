@@ -93,30 +93,26 @@ def _of_counts(
     check: Check, better: Better, basis: Table | Means, n: int, level: float, *, inside: bool
 ) -> Power | None:
     """By adding up every table that the test would reject."""
-    if check.limit in (Limit.AT_MOST, Limit.AT_LEAST):
-        found = share_counts(basis, "student")
-    elif check.limit is Limit.KEEP:
-        found = ratio_counts(basis, check.against, check.value)
-    else:
-        found = difference_counts(basis, check.against)
-    if found is None:
+    if _counts(check, basis) is None:
         return None
-    counts = found
-    worth = counts.n / n  # effective rows to a row
 
     def power(rows: int) -> float:
-        scale = rows / n
-        now = replace(
-            counts,
-            df=counts.df * scale,
-            below=counts.below / scale,
-            above=counts.above / scale,
-        )
-        risk = tail(now.normal_level(1 - 2 * level))
-        many = max(1, round(rows * worth))
-        return _chance(check, better, now, many, risk, inside=inside)
+        # A table's counts are shares of the rows; what clustered rows are worth is worked out anew.
+        counts = _counts(check, basis if isinstance(basis, Table) else scaled(basis, rows / n))
+        assert counts is not None
+        many = rows if isinstance(basis, Table) else max(1, round(counts.n))
+        risk = tail(counts.normal_level(1 - 2 * level))
+        return _chance(check, better, counts, many, risk, inside=inside)
 
     return power
+
+
+def _counts(check: Check, basis: Table | Means) -> Counts | None:
+    if check.limit in (Limit.AT_MOST, Limit.AT_LEAST):
+        return share_counts(basis, "student")
+    if check.limit is Limit.KEEP:
+        return ratio_counts(basis, check.against, check.value)
+    return difference_counts(basis, check.against)
 
 
 def _chance(

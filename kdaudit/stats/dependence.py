@@ -168,9 +168,7 @@ def worth(
     )
 
 
-def _prior(
-    dependence: Dependence, covariance: Matrix, used: Sequence[int]
-) -> tuple[float, float]:
+def _prior(dependence: Dependence, covariance: Matrix, used: Sequence[int]) -> tuple[float, float]:
     """Rows that are taken to have been seen to differ, and the design effect among them."""
     if len(used) == 1:
         return DRAWN_OWN, dependence.effect(1)

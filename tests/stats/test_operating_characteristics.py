@@ -13,6 +13,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "operating_characteristics.p
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(SCRIPT.parent))  # as where it is run as a script
     spec = importlib.util.spec_from_file_location("operating_characteristics", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -21,6 +22,7 @@ def simulated() -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+    sys.path.remove(str(SCRIPT.parent))
 
 
 # By the name of a family: designs in which an estimator of the past missed the bar.
