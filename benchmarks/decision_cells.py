@@ -373,7 +373,7 @@ NEEDED = (
     Asked(
         name="SLC001, inside its margin",
         family=replace(margin(0.06, 0.0), scores=paired(0.02, 0.12)),
-        design=Design(rows=120),
+        design=Design(rows=200),
     ),
     Asked(
         name="clusters of five, inside the margin",

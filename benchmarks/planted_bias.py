@@ -35,6 +35,7 @@ import kdaudit
 from kdaudit.estimate import Estimate
 from kdaudit.results import Finding, Results
 from kdaudit.tables import Roles
+from kdaudit.transfer import ABOUT
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -138,11 +139,16 @@ class Audit:
 
     def changes(self) -> Counter[str]:
         """Labels that say a bias changed, by address."""
-        return Counter(f.address for f in self.results.findings() if _label(f) in CHANGED)
+        return Counter(f.address for f in self.results.findings() if _says_change(_label(f)))
 
 
 def _label(finding: Finding) -> str:
-    return finding.note.partition("bias transfer: ")[2].split(";")[0].split(".")[0].strip()
+    label = finding.label
+    return label.name if label is not None and label.about == ABOUT else ""
+
+
+def _says_change(label: str) -> bool:
+    return any(word in CHANGED for word in label.replace(", ", " or ").split(" or "))
 
 
 Plant = Callable[[World, np.random.Generator], Floats]
@@ -335,14 +341,22 @@ def contradictions(world: World, seeds: range) -> tuple[int, int]:
         audit = audited(part, small(part, rng))
         for finding in audit.results.findings():
             label = _label(finding)
-            if finding.code != "FAI001" or label not in CHANGED or "site" in dict(finding.where):
+            if finding.code != "FAI001" or not _says_change(label) or "site" in dict(finding.where):
                 continue
             said += 1
             t, s = (_contrast(whole, p, dict(finding.where)) for p in (world.teacher, world.small))
-            grew = label in ("amplified", "introduced")
-            true = t * s < 0 if label == "reversed" else (abs(s) > abs(t)) == grew
-            wrong += not true
+            wrong += not _true(label, t, s)
     return wrong, said
+
+
+def _true(label: str, t: float, s: float) -> bool:
+    """Whether one of the words that a label joins by "or" is true."""
+    words = set(label.replace(", ", " or ").split(" or "))
+    return bool(
+        (words & {"amplified", "introduced"} and abs(s) > abs(t))
+        or (words & {"attenuated", "repaired"} and abs(s) < abs(t))
+        or ("reversed" in words and t * s < 0)
+    )
 
 
 def _contrast(world: World, said: Floats, where: Mapping[str, str]) -> float:

@@ -71,6 +71,49 @@ def test_equal_subjects_are_not_accused(simulated: ModuleType) -> None:
     assert rate.hits == 0
 
 
+# Cells of `decision_cells.py`, and replicates that take a few seconds.
+DECISIONS = {
+    "clusters": 60,
+    "weights": 300,
+    "no_bias_to_repair": 150,
+    "labels": 8,
+    "needed": 150,
+    "card_claims": 12,
+    "unequal_entries": 8,
+    "looks": 300,
+    "sampled": 150,
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_decisions_hold_their_bars(
+    simulated: ModuleType, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert getattr(sys.modules["decision_cells"], name)(DECISIONS[name], 1) == 0
+    assert "MISSED" not in capsys.readouterr().out
+
+
+def test_a_false_label_is_told_from_a_true_one(simulated: ModuleType) -> None:
+    true = sys.modules["decision_cells"].true
+    assert true("repaired", 0.2, 0.03)
+    assert not true("repaired", 0.2, 0.06)
+    assert true("attenuated or repaired", 0.2, 0.06)
+    assert not true("amplified", 0.1, 0.1)
+    assert true("amplified, introduced or reversed", 0.1, -0.2)
+    assert not true("introduced", 0.05, 0.2)
+    assert not true("inherited", 0.1, 0.15)
+    assert true("inconclusive", 0.1, 0.3)
+
+
+def test_more_failures_than_allowed_are_missed(
+    simulated: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert simulated.Rate(hits=20, of=100, sets=100).above(0.05)
+    cells = sys.modules["decision_cells"]
+    assert cells.checked("too often", simulated.Rate(hits=20, of=100, sets=100), 0.05) == 1
+    assert "MISSED" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_every_bar_is_held(simulated: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert simulated.main(["--quick"]) == 0
