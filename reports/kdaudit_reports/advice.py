@@ -38,8 +38,8 @@ INVALID = "List the rows without a valid answer; each one counts as wrong until 
 OTHERWISE = "Read the finding and its suite's manual, change the student, and audit again."
 CRASHED = "Fix the crash and run again: a suite that crashed says nothing, and that is not a pass."
 AT_THE_LIMIT = (
-    "More rows like these would not settle it. Improve the student, or argue for another limit "
-    "before the next measurement."
+    "Not even ten times as many rows would be likely to settle it. Improve the student, or argue for "
+    "another limit before the next measurement."
 )
 TEACHER = (
     "Improve the teacher first, or argue for another limit: a student that imitates it inherits "

@@ -104,14 +104,15 @@ Every interval is two-sided at 1 − 2α = {level} (α = {alpha:g}, one-sided), 
 level is printed beside it. A single bound therefore errs in at most {risk} of audits.
 
 A check passes when the harmful side of its interval stays inside the limit. It fails when Holm's
-procedure over all checks of its severity says that the limit is exceeded. Otherwise it is
-inconclusive.
+procedure over all checks of its severity says that the limit is exceeded, in which every entry of
+the contract weighs the same. Otherwise it is inconclusive. Groups with too few rows to pass can
+fail, and are judged together as well.
 
 Unrounded numbers decide. Printed ones carry as many digits as their interval supports, and more
 where fewer would put them on the other side of a limit.
 
 Differences are student minus teacher on the same rows, paired. For contrasts of groups zero is
-best, and harm is the growth of their size.
+best, and harm is the growth of their size. Clustered or weighted rows count as what they are worth.
 
 A missing or invalid answer scores worst for the student and best for the teacher wherever an
 endpoint has a worst.

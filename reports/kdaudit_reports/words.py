@@ -184,9 +184,13 @@ BETTER = {HIGHER: "higher is better", LOWER: "lower is better", ZERO: "zero is b
 BIAS = {
     "introduced": "worse",
     "amplified": "worse",
+    "amplified or introduced": "worse",
+    "amplified, introduced or reversed": "worse",
     "reversed": "worse",
     "inherited": "same",
+    "at least inherited": "same",
     "attenuated": "better",
+    "attenuated or repaired": "better",
     "repaired": "better",
     "none": "quiet",
 }

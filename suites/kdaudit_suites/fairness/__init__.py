@@ -17,17 +17,21 @@ Findings (``[COLUMN=GROUP]``, of columns crossed ``[COLUMN=GROUP,COLUMN=GROUP]``
     FAI007  negative-flip contrast: wrong where the teacher is right; the teacher's own is 0 (zero)
     FAI008  directional bias amplification, ``[attribute=COLUMN]``: how much more than the data a
             model ties classes to groups; student minus teacher is what distillation added (lower)
-    FAI009  impact ratio: selection rate over that of the group the teacher selects most (higher)
+    FAI009  impact ratio: selection rate over that of the subject's own most selected group, of
+            those with 50 rows or more; ``keep`` holds it against the teacher's ratio (higher)
     FAI010  counterfactual flips: another answer when the protected terms of a text are swapped,
             among the texts that hold one; no address (lower)
     FAI011  impact ratio to the rest (higher)
     FAI012  counterfactual shift: change of the favourable probability under the swap; over all
             such texts, and by group (zero)
 
-    Labels say what happened between teacher and student: inherited, introduced, amplified,
-    attenuated, repaired, reversed, none or inconclusive. They are in the notes of FAI001 to FAI004
-    and FAI006, and in a table with the intervals they rest on. Of FAI005 and FAI007 the teacher has
-    no contrast to pass on; their notes say which way the group differs.
+    Where a check asks for ``pairs``, also ``[COLUMN=GROUP,other group=GROUP]``.
+
+    Labels say what happened between teacher and student, and no more than is shown: inherited,
+    introduced, amplified, attenuated, repaired, reversed, none or inconclusive, or what is true in
+    any case, such as "attenuated or repaired" and "at least inherited". They are on FAI001 to
+    FAI004 and FAI006, and in a table with the intervals they rest on. Of FAI005 and FAI007 the
+    teacher has no contrast to pass on; their notes say which way the group differs.
 
 Options
     none; groups are the columns under ``[data] sensitive``, favourable classes ``[data] positive``,
@@ -52,8 +56,9 @@ Limits
     label; a table says how many rows would place their contrast within five points.
 
     A missing answer has no worst value in a contrast: it widens the interval by as much as it could
-    move the rate. FAI009 holds the reference group fixed although the data chose it; the tables of
-    ratios do not. The signs of FAI008 are those of the data, held fixed: where group and class have
+    move the rate. A contrast is with all other rows, so two groups may lie further apart than any
+    of them lies from the rest: ``pairs = true`` in a check holds each two. Which group is selected
+    most is not taken as known: FAI009 is bounded over all that may be. The signs of FAI008 are those of the data, held fixed: where group and class have
     nothing to do with each other they are noise and cancel.
 
     A ratio is evidence for an audit under a law, never a statement that the law is complied with.

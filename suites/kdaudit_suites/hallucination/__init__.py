@@ -31,10 +31,12 @@ Findings of choices
     HAL013  MC2: share of the choices' probability that the true ones have (higher)
 
 Labels, in the notes of findings of the pair, by Holm over all of them
-    hallucination transfer  introduced (HAL011: more new ones than repaired), repaired, or none
-    abstention transfer     lost (HAL005: the student attempts more than the teacher), or none
-    content transfer        inherited (HAL006: more often the same wrong content than by chance), or
-                            co-occurring, which hard questions explain
+    hallucination transfer  introduced (HAL011: more new ones than repaired), repaired, none (shown
+                            to differ by less than five points) or inconclusive
+    abstention transfer     lost (HAL005: the student attempts more than the teacher), none (shown
+                            likewise) or inconclusive
+    content transfer        inherited (HAL006: more often the same wrong content than by chance),
+                            co-occurring, which hard questions explain, or inconclusive
 
 Figures
     transfer  rows by what the teacher and the student did

@@ -20,7 +20,8 @@ Findings
     MEM008  extraction of texts that were not trained on, the control of MEM001 (lower)
 
 Labels, in the notes of findings of the pair, by Holm over both
-    introduced    the student extracts more texts than the teacher (MEM003)
+    introduced    the student extracts more texts than the teacher (MEM003); none where they are
+                  shown to differ by less than one point, else inconclusive
     inherited     of what the teacher extracts the student extracts more than the baseline; without
                   a baseline, both extract more of the members than of other texts (MEM007)
     co-occurring  both extract a text, and nothing shows that it is for the teacher's sake

@@ -18,9 +18,10 @@ Findings, over all rows and for each of the slices (zero is best but for PRE002 
             ``[context=ambiguous]`` and ``[context=disambiguated]``: what to hold against a limit,
             since every model has it
 
-    Labels say what became of a bias: inherited, introduced, amplified, attenuated, repaired,
-    reversed, none (both shown to be below five points) or inconclusive. They stand in the notes of
-    PRE001 and PRE006, and in a table with the intervals they rest on.
+    Labels say what became of a bias, by the words and the evidence of the suite fairness: none
+    says that both are shown to be below five points, and where the evidence for one word is missing
+    a weaker one stands, such as "amplified or introduced". They are on PRE001 and PRE006, and in a
+    table with the intervals they rest on.
 
 Figures
     labels   each bias of teacher and student and its change, with the intervals of the labels
