@@ -283,6 +283,13 @@ def _pooled(findings: Sequence[Finding], where: Where) -> Finding:
 def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
     place = _place(check)
     reason = f"nothing was measured at {place}"
+    said = [
+        finding.basis.reason
+        for finding in findings
+        if finding.code == check.code and isinstance(finding.basis, NotMeasured)
+    ]
+    if said:
+        reason = f"{reason}: {said[0]}"
     if check.where:
         asked = " and ".join(f"{column} = {value!r}" for column, value in check.where)
         columns = [column for column, _ in check.where]

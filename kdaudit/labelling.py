@@ -47,6 +47,7 @@ class ToLabel:
         apart: rows on which the subjects differ.
         drawn: rows drawn of the others.
         blank: rows without a label.
+        kept: rows whose label is there already, those among them on which no subject differs.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class ToLabel:
     apart: int
     drawn: int
     blank: int
+    kept: int
 
 
 def write_rows_to_label(
@@ -103,6 +105,7 @@ def write_rows_to_label(
         apart=int(np.count_nonzero(apart)),
         drawn=int(np.count_nonzero(drawn)),
         blank=sum(labels[row] is None for row in rows),
+        kept=sum(labels[row] is not None for row in rows),
     )
 
 

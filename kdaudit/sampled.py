@@ -12,6 +12,8 @@ from kdaudit.evidence.view import Evidence
 from kdaudit.results import Figure, Finding, Means, PartlyLabelled, SuiteResult, Table
 
 Columns = tuple[str, ...]
+# What the pair kept and lost is known on all rows, and more precisely: findings say it.
+KNOWN_ON_ALL = ("comparison",)
 
 
 def with_sample(
@@ -32,7 +34,8 @@ def with_sample(
     labelled = ask(sampled)
     if labelled.error is not None:
         return labelled
-    told = f"on the {len(sampled.rows):,} labelled rows, which stand for all {len(evidence.rows):,}"
+    some = f"on the {len(sampled.rows):,} labelled rows"
+    told = f"{some}, which stand for all {len(evidence.rows):,}"
     own = {one.address: one for one in labelled.findings}
     whole = [one for one in found.findings if not isinstance(one.basis, NotMeasured)]
     measured = {_place(one) for one in whole}
@@ -49,7 +52,7 @@ def with_sample(
     return replace(
         found,
         findings=tuple(sorted(findings, key=lambda one: (one.code, one.where))),
-        figures=(*found.figures, *_new(found.figures, labelled.figures, told)),
+        figures=(*found.figures, *_new(found.figures, labelled.figures, some, told)),
         notes=(*found.notes, *(one for one in labelled.notes if one not in found.notes)),
     )
 
@@ -85,13 +88,20 @@ def _with_own(finding: Finding, own: Finding | None, evidence: Evidence, told: s
     )
 
 
-def _new(there: tuple[Figure, ...], more: tuple[Figure, ...], told: str) -> list[Figure]:
+def _new(there: tuple[Figure, ...], more: tuple[Figure, ...], some: str, told: str) -> list[Figure]:
     """Figures of the labelled rows that show what those of all rows do not."""
     shown = {figure.name: figure for figure in there}
+    counted = f"counted {some}, not on all"
     return [
-        replace(figure, name=f"{figure.name}-labelled", title=f"{figure.title}, {told}")
+        replace(
+            figure,
+            name=f"{figure.name}-labelled",
+            # A matrix counts rows, whatever they stand for.
+            title=f"{figure.title}, {counted if figure.chart == 'matrix' else told}",
+        )
         for figure in more
-        if figure.name not in shown or len(figure.rows) > len(shown[figure.name].rows)
+        if figure.name not in KNOWN_ON_ALL
+        and (figure.name not in shown or len(figure.rows) > len(shown[figure.name].rows))
     ]
 
 

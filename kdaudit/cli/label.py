@@ -33,9 +33,10 @@ def label(
 
     with stages() as stage:
         made = write_rows_to_label(audit, out=out, sample=sample, progress=stage)
+    kept = f", and {made.kept:,} have their label already" if made.kept else ""
     say(
-        f"{made.blank:,} of {made.rows:,} rows to label: the models differ on {made.apart:,}, and "
-        f"{made.drawn:,} were drawn of the others"
+        f"{made.blank:,} of {made.rows:,} rows to label: the models differ on {made.apart:,}, "
+        f"{made.drawn:,} were drawn of the others{kept}"
     )
     if made.weights is not None:
         say(f"weights: {made.weights}")

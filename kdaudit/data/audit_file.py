@@ -411,7 +411,11 @@ class AuditFile(Table):
         texts = self.data.answers or self.data.choices or self.prompt
         scored = self.data.scores or texts or self.data.path.startswith(RUNS)
         if self.data.label is None and self.data.labels is None and not scored:
-            raise ValueError("data.label is missing: the column of the right answers")
+            raise ValueError(
+                "data.label is missing: the column of the right answers; or say under "
+                "[data.labels] which file will hold them: `kdaudit label` writes the few rows "
+                "that need one"
+            )
         return self
 
     @model_validator(mode="after")

@@ -53,14 +53,25 @@ def partly_labelled(evidence: Evidence, stands_for: Floats | None, listed: int) 
     sampled: Evidence | NotMeasured = unlabelled
     if not why:
         assert stands_for is not None
-        weight = stands_for if evidence.rows.weight is None else stands_for * evidence.rows.weight
-        sampled = replace(
-            evidence,
-            rows=replace(evidence.rows, weight=weight, labelled=None).take(labelled),
-            kinds={need: trio.take(labelled) for need, trio in evidence.kinds.items()},
-            changes={name: moved[labelled] for name, moved in evidence.changes.items()},
-        )
+        sampled = sample_of(evidence, labelled, stands_for)
     return replace(evidence, unlabelled=unlabelled, sampled=sampled, open=left)
+
+
+def sample_of(evidence: Evidence, some: Bools, stands_for: Floats) -> Evidence:
+    """Some rows, each weighing as many rows as it stands for.
+
+    Args:
+        evidence: of N rows.
+        some: (N,) which.
+        stands_for: (N,) how many rows each of them stands for.
+    """
+    weight = stands_for if evidence.rows.weight is None else stands_for * evidence.rows.weight
+    return replace(
+        evidence,
+        rows=replace(evidence.rows, weight=weight, labelled=None).take(some),
+        kinds={need: trio.take(some) for need, trio in evidence.kinds.items()},
+        changes={name: moved[some] for name, moved in evidence.changes.items()},
+    )
 
 
 def _unsampled(labelled: Bools, stands_for: Floats | None, listed: int, left: int) -> str:

@@ -19,8 +19,10 @@ from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame, split_digest
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import NotMeasured
-from kdaudit.evidence.kinds import Bools, Ints, Predictions
+from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
+from kdaudit.evidence.partly_labelled import needs_label, sample_of
 from kdaudit.evidence.store import Store
+from kdaudit.evidence.view import PREDICTIONS, Evidence
 from kdaudit.pipeline import measure
 from kdaudit.plan import Plan, make_plan
 from kdaudit.power.checks import Reach, reaches
@@ -37,6 +39,9 @@ MOST_EXCHANGES = 1_000
 UNSEEN = "nothing is known of it before it was seen; ask for the power of the run folder"
 UNGRADED = (
     "what people will grade is not known before they did; ask for the power of the run folder"
+)
+UNDRAWN = NotMeasured(
+    "it needs labels that stand for all rows: `kdaudit label --sample N` draws N rows for it"
 )
 TINY = 1e-9  # less than this is rounding
 UNSURE = 0.05  # spread of the confidence of the made-up subjects
@@ -70,6 +75,7 @@ def after(results: Results) -> tuple[Shown, ...]:
 
 def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     data = plan.file.data
+    listed = dataset.frame("audit").listed
     frame = _made_up_labels(dataset.frame("audit"), data.positive)
     dataset = replace(dataset, frames={**dataset.frames, "audit": frame})
     known = frame.labels is not None
@@ -93,6 +99,11 @@ def _before(plan: Plan, dataset: Dataset, share: float) -> tuple[Reach, ...]:
     asks = data.answers or data.choices or plan.file.prompt
     texts = made_up(frame, right, data.grading) if asks else {}
     evidence = assemble(plan, dataset, classes, subjects, untimed, texts)
+    if listed is not None:
+        scope = np.flatnonzero(~frame.out_of_scope)
+        evidence = _as_listed(
+            evidence, None if listed.stands_for is None else listed.stands_for[scope]
+        )
     suites = measure(plan, evidence)
     found = reaches(plan.contract, suites, plan.file.audit.alpha, discordance=share)
     return tuple(
@@ -109,9 +120,28 @@ def _made_up_labels(frame: Frame, positive: tuple[str, ...]) -> Frame:
     if frame.listed is None or labels is None:
         return frame
     known = [label for label in labels if label is not None]
-    filled = np.resize(np.array(known or [*positive, "another class"], dtype=object), len(labels))
+    classes = [*positive, "another class"] if positive else ["one class", "another class"]
+    filled = np.resize(np.array(known or classes, dtype=object), len(labels))
     there = np.array([label is not None for label in labels], dtype=np.bool_)
     return replace(frame, labels=np.where(there, labels, filled), listed=None)
+
+
+def _as_listed(evidence: Evidence, stands_for: Floats | None) -> Evidence:
+    """Evidence as it will be once the rows that are listed, and those that differ, are labelled."""
+    if stands_for is None:
+        return replace(
+            evidence,
+            rows=replace(evidence.rows, labelled=needs_label(evidence[PREDICTIONS])),
+            unlabelled=UNDRAWN,
+            sampled=UNDRAWN,
+        )
+    drawn: Bools = stands_for > 0
+    return replace(
+        evidence,
+        rows=replace(evidence.rows, labelled=drawn | needs_label(evidence[PREDICTIONS])),
+        unlabelled=UNDRAWN,
+        sampled=sample_of(evidence, drawn, stands_for),
+    )
 
 
 def _by_people(check: Check) -> bool:

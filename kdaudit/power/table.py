@@ -37,7 +37,10 @@ def as_json(shown: Sequence[Shown], alpha: float) -> str:
 def _tables(shown: Sequence[Shown], alpha: float) -> Iterator[str]:
     for one in shown:
         if one.assumed is None:
-            yield f"At the differences that were seen, alpha = {alpha:g}:"
+            yield (
+                "If as many rows differ as were seen to, for better and worse alike, "
+                f"alpha = {alpha:g}:"
+            )
         else:
             yield (
                 f"If {one.assumed:.1%} of the rows differ (for better and worse alike), the "

@@ -44,6 +44,7 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
     unknown: Sequence[float],
     z: float,
     inflation: float | None = None,
+    beyond: float = 0.0,
 ) -> Combination:
     """Weigh S means by ``coefficients`` c, with an error that is never zero by luck.
 
@@ -90,6 +91,9 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
             seen once for bounds and p-values alike, so that they agree.
         inflation: that of the units, where ``effective`` and ``largest`` are what their rows are
             worth; theirs if None.
+        beyond: how far the sum may lie beyond its bound since a heavy unit has not differed yet,
+            see `kdaudit.stats.dependence.Worth.unseen`; the bound goes as far, where the shift
+            above does not.
 
     Raises:
         ValueError: for shapes that do not fit, or a number out of its range.
@@ -121,7 +125,7 @@ def combine(  # noqa: PLR0913 - the fields of a finding's basis, and what is ask
     unseen = z * span / 2
     return Combination(
         value=math.fsum(c[i] * means[i] for i in used),
-        se=unseen * math.sqrt(largest / effective)
+        se=max(unseen * math.sqrt(largest / effective), beyond / z if z > 0 else 0.0)
         + math.hypot(math.sqrt(sampled), unseen / effective),
         df=df,
         unknown=math.fsum(abs(weight) * far for weight, far in zip(c, unknown, strict=True)),

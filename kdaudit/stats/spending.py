@@ -23,7 +23,7 @@ def spent(alpha: float, part: float, spending: Spending) -> float:
     Args:
         alpha: one-sided chance of error of all looks together, in (0, 1).
         part: looks made over looks planned, in [0, 1].
-        spending: ``"pocock"`` gives every look about the same, ``"obrien-fleming"`` nearly nothing
+        spending: ``"pocock"`` gives the first looks most, ``"obrien-fleming"`` nearly nothing
             to the early looks and most to the last ones.
 
     Raises:

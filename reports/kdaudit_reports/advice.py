@@ -1,7 +1,7 @@
 """What to do next about a check that is not met."""
 
 from kdaudit.estimate import Estimate
-from kdaudit.results import Check, Finding, Means, Outcome, Verdict
+from kdaudit.results import Check, Finding, Limit, Means, Outcome, PartlyLabelled, Verdict
 from kdaudit_reports.index import Index
 from kdaudit_reports.limits import place
 from kdaudit_reports.text import plural
@@ -38,8 +38,8 @@ INVALID = "List the rows without a valid answer; each one counts as wrong until 
 OTHERWISE = "Read the finding and its suite's manual, change the student, and audit again."
 CRASHED = "Fix the crash and run again: a suite that crashed says nothing, and that is not a pass."
 AT_THE_LIMIT = (
-    "Not even ten times as many rows would be likely to settle it. Improve the student, or argue for "
-    "another limit before the next measurement."
+    "Not even ten times as many rows would be likely to settle it. Improve the student, or argue "
+    "for another limit before the next measurement."
 )
 TEACHER = (
     "Improve the teacher first, or argue for another limit: a student that imitates it inherits "
@@ -59,42 +59,68 @@ def next_step(check: Check, verdict: Verdict, index: Index) -> str:
         case Outcome.ERROR:
             return CRASHED
         case Outcome.INCONCLUSIVE:
-            return _inconclusive(verdict, index.findings.get(verdict.address))
+            return _inconclusive(check, verdict, index)
         case Outcome.NOT_EVALUABLE:
-            return _not_evaluable(verdict, index.findings.get(verdict.address))
+            return _not_evaluable(check, verdict, index)
         case Outcome.FAIL:
             return _failed(check, index)
 
 
-def _inconclusive(verdict: Verdict, finding: Finding | None) -> str:
+def _inconclusive(check: Check, verdict: Verdict, index: Index) -> str:
+    finding = index.findings.get(verdict.address)
     have = verdict.measured.n if isinstance(verdict.measured, Estimate) else 0
     if verdict.needed_n is None:
         return AT_THE_LIMIT
     more = verdict.needed_n - have
     if more <= 0:
         return f"Measure once more on about {verdict.needed_n:,} fresh rows, a number fixed first."
+    kind = _kind(finding)
+    if _sampled(check, finding, index):
+        return (
+            f"Label about {plural(more, 'more row')}{kind} ({verdict.needed_n:,} in all): "
+            "`kdaudit label` with a larger --sample draws them from all rows."
+        )
     # More rows of the clusters that are there would say little that is new.
     apart = finding is not None and isinstance(finding.basis, Means) and finding.basis.clustered
-    like = "like these in new clusters" if apart else "like these"
+    like = f"{kind or ' like these'}{' in new clusters' if apart else ''}"
     return (
-        f"Collect about {plural(more, 'more row')} {like} ({verdict.needed_n:,} in all). "
+        f"Collect about {plural(more, 'more row')}{like} ({verdict.needed_n:,} in all). "
         "Fix the number before looking, and decide once."
     )
 
 
-def _not_evaluable(verdict: Verdict, finding: Finding | None) -> str:
+def _not_evaluable(check: Check, verdict: Verdict, index: Index) -> str:
+    finding = index.findings.get(verdict.address)
     if not isinstance(verdict.measured, Estimate) or verdict.needed_n is None:
         return MISSING
     more = max(verdict.needed_n - verdict.measured.n, 1)
-    kinds, where = [], () if finding is None else finding.where
-    by_people = CORRECTED in where  # who graded is no property of a row
-    if finding is not None:
-        where = tuple(key for key in where if key != CORRECTED)
-        kinds = [place(where), LABELLED.get(finding.code, "")]
-    kind = " and ".join(filter(None, kinds))
+    kind = _kind(finding)
+    if _sampled(check, finding, index):
+        return (
+            f"Label about {plural(more, 'more row')}{kind}: `kdaudit label` with a larger --sample "
+            "draws them from all rows."
+        )
+    by_people = finding is not None and CORRECTED in finding.where
     graded = ", and have people grade a random part of them" if by_people else ""
-    added = f"{plural(more, 'row')}{kind and f' with {kind}'}"
-    return f"Add about {added} to those that are audited{graded}."
+    return f"Add about {plural(more, 'row')}{kind} to those that are audited{graded}."
+
+
+def _kind(finding: Finding | None) -> str:
+    """Which rows a finding is of, read after "rows"; empty for all rows."""
+    if finding is None:
+        return ""
+    where = tuple(key for key in finding.where if key != CORRECTED)  # who graded is no kind of row
+    kinds = filter(None, (place(where), LABELLED.get(finding.code, "")))
+    kind = " and ".join(kinds)
+    return kind and f" with {kind}"
+
+
+def _sampled(check: Check, finding: Finding | None, index: Index) -> bool:
+    """Whether a check rests on the labelled rows alone."""
+    if not index.labelled or finding is None or finding.code == "ACC003":
+        return False
+    own = check.limit in (Limit.AT_MOST, Limit.AT_LEAST)
+    return own or not isinstance(finding.basis, PartlyLabelled)
 
 
 def _failed(check: Check, index: Index) -> str:

@@ -1,5 +1,6 @@
 """What the measured differences mean for people who send requests: plain counts, with bounds."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -58,6 +59,8 @@ def consequences(results: Results, index: Index) -> tuple[Consequence, ...]:
         told = make(finding)
         if code == "ACC001" and isinstance(finding.difference, NotMeasured) and _graded(index):
             continue
+        if code == "HAL001" and _says_the_same(finding, index.findings.get("ACC001")):
+            continue
         if told is not None:
             made.append(_placed(told, finding, index.anchors[finding.address]))
     if "ACC001" not in index.findings:
@@ -87,6 +90,15 @@ def _wrong(finding: Finding) -> Consequence | None:
         return _silent(difference.reason)
     # Fewer right is more wrong.
     return _more(_flip(difference), "go wrong than with the teacher", "")
+
+
+def _says_the_same(finding: Finding, accuracy: Finding | None) -> bool:
+    """Whether nobody declined, so that every answer that is not right is wrong."""
+    wrong = finding.difference
+    right = None if accuracy is None else accuracy.difference
+    if not isinstance(wrong, Estimate) or not isinstance(right, Estimate):
+        return False
+    return math.isclose(wrong.value, -right.value, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _graded(index: Index) -> bool:

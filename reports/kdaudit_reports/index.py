@@ -26,6 +26,7 @@ class Index:
         owners: suite that declares or reports each code.
         near: by address.
         sections: by suite; the id of its section on the card.
+        labelled: whether only some of the rows have a label.
     """
 
     findings: Mapping[str, Finding]
@@ -33,6 +34,7 @@ class Index:
     owners: Mapping[str, SuiteResult]
     near: Mapping[str, Near]
     sections: Mapping[str, str]
+    labelled: bool = False
 
     def example(self, code: str) -> Finding | None:
         """Any finding of a code: its metric and unit are those of all."""
@@ -61,6 +63,7 @@ def index(results: Results) -> Index:
         anchors=anchors(findings, "f"),
         owners=owners,
         near=_near(results, findings),
+        labelled=results.data.labelled is not None,
         sections=anchors((suite.suite for suite in results.suites), "suite"),
     )
 

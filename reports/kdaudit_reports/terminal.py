@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from kdaudit.results import Outcome, Results
+from kdaudit.results import WORST_FIRST, Outcome, Results
 from kdaudit.run import Run
 from kdaudit_reports.contract import Clause, Line, clauses
 from kdaudit_reports.decision import decision
@@ -44,22 +44,31 @@ def _contract(told: Sequence[Clause]) -> Iterator[str]:
         yield "No contract was declared; nothing was held against a limit."
     wide = max((len(_name(clause)) for clause in told), default=0)
     wide = min(wide, 40)
-    shown = 0
-    for clause in told:
+    chosen = _worst(told)
+    for number, clause in enumerate(told):
         limit = f"{clause.tally}; {clause.limit}" if clause.grouped else ""
         single = next(iter((*clause.open, *clause.passed)), None)
         if not clause.grouped and single is not None:
             limit = _held(clause, single)
         mark = "" if clause.blocking else f" ({clause.severity} only)"
         yield f"{clause.word:<{WORD}}{_name(clause):<{wide}}  {limit}{mark}"
-        for open_line in clause.open:
-            shown += 1
-            if shown <= MOST_OPEN:
+        for place, open_line in enumerate(clause.open):
+            if (number, place) in chosen:
                 yield from _open(clause, open_line)
-    hidden = max(shown - MOST_OPEN, 0) + sum(clause.hidden for clause in told)
-    if hidden:
-        told_elsewhere = f"{plural(hidden, 'more line')}, none worse: see results.json."
-        yield f"{' ' * WORD}{told_elsewhere}"
+        shown = sum((number, place) in chosen for place in range(len(clause.open)))
+        hidden = len(clause.open) - shown + clause.hidden
+        if hidden:
+            yield f"{' ' * WORD}{plural(hidden, 'more line')} of it, none worse: see results.json."
+
+
+def _worst(told: Sequence[Clause]) -> set[tuple[int, int]]:
+    """The open lines that are shown, as (clause, place in it): the worst outcomes first."""
+    lines = [
+        (WORST_FIRST.index(line_.outcome), not line_.blocks, number, place)
+        for number, clause in enumerate(told)
+        for place, line_ in enumerate(clause.open)
+    ]
+    return {(number, place) for *_, number, place in sorted(lines)[:MOST_OPEN]}
 
 
 def _open(clause: Clause, open_line: Line) -> Iterator[str]:
@@ -68,7 +77,8 @@ def _open(clause: Clause, open_line: Line) -> Iterator[str]:
         place = open_line.place or open_line.address
         told = f"{open_line.measured} {open_line.quantity}" if open_line.n else "not measured"
         yield f"  {open_line.word:<{WORD - 2}}{place}: {told}"
-    yield f"{indent}{open_line.reason}"
+    aside = f" ({open_line.aside}; it blocks under every policy)" if open_line.aside else ""
+    yield f"{indent}{open_line.reason}{aside}"
     small = open_line.outcome is Outcome.NOT_EVALUABLE and not open_line.blocks
     if open_line.advice and not small:  # small members are listed, and nobody waits for them
         yield f"{indent}Next: {open_line.advice}"

@@ -62,7 +62,7 @@ def test_after_says_what_was_seen(demo: Path, kdaudit: Run) -> None:
     counts = accuracy["basis"]
     assert first["discordance"] == (counts["n10"] + counts["n01"]) / 400
     text = kdaudit("power", folder).out
-    assert "At the differences that were seen" in text
+    assert "If as many rows differ as were seen to" in text
     assert "it is counted, not estimated" in text
 
 

@@ -103,7 +103,7 @@ def test_the_terminal_is_about_one_screen_however_many_lines_are_open(
     lines = text.splitlines()
     assert len(lines) < 100
     assert max(map(len, lines)) <= 100
-    assert "488 more lines, none worse" in text
+    assert "488 more lines of it, none worse" in text
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ Limits
     A missing answer has no worst value in a contrast: it widens the interval by as much as it could
     move the rate. A contrast is with all other rows, so two groups may lie further apart than any
     of them lies from the rest: ``pairs = true`` in a check holds each two. Which group is selected
-    most is not taken as known: FAI009 is bounded over all that may be. The signs of FAI008 are those of the data, held fixed: where group and class have
+    most is not taken as known: FAI009 is bounded over all that may be. The signs of FAI008 are
+    those of the data, held fixed: where group and class have
     nothing to do with each other they are noise and cancel.
 
     A ratio is evidence for an audit under a law, never a statement that the law is complied with.
