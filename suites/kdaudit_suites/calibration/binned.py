@@ -27,6 +27,7 @@ from kdaudit.stats.interval import normal_quantile, tail
 from kdaudit_suites.calibration.answers import Claims
 
 FEW_LOST = 0.001  # share of missing answers up to which what they could add is allowed for
+FEW_IN_A_BIN = 10  # units below which what no draw shows widens the interval more than it need be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +154,15 @@ class _Sample:
         # A resample adds noise that debiasing takes out once only: its draws lie too high.
         low, high = percentile_bootstrap_interval(draws - draws.mean(), self.level)
         wider, unseen = self._few(), _unseen(error, self.units, self.bins, self.level)
+        few = float(self.units.effective[0]) < FEW_IN_A_BIN * self.bins
         return Estimate(
             value=float(value),
             low=float(value) - math.hypot(wider * max(-low, 0.0), unseen) - unknown,
             high=float(value) + math.hypot(wider * max(high, 0.0), unseen) + unknown,
             n=self.rows,
             level=self.level,
-            method=f"centred percentile bootstrap, {self.blocks} blocks",
+            method=f"centred percentile bootstrap, {self.blocks} blocks"
+            + (", conservative" if few else ""),
         )
 
     def _few(self) -> float:
