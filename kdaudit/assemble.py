@@ -95,7 +95,7 @@ def assemble(
         )
 
     inside = replace(view(~outside), independent=data.label_source in ("human", "outcome"))
-    if frame.listed is not None:
+    if frame.listed is not None and frame.labelled is not None:
         inside = _partly_labelled(inside, frame.listed)
     else:
         inside = replace(inside, unlabelled=unlabelled(inside))

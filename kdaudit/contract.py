@@ -9,9 +9,11 @@ decide. Nothing measured is never a pass.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from kdaudit.basis import difference, own
 from kdaudit.claims import (
     Claim,
     claim_own,
@@ -22,7 +24,7 @@ from kdaudit.claims import (
 )
 from kdaudit.errors import ExitCode, examples, unknown
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.exceeded import Adjusted, adjust
+from kdaudit.exceeded import Adjusted, Places, adjust
 from kdaudit.needed import needed_rows
 from kdaudit.results import (
     OTHER,
@@ -160,14 +162,14 @@ def judge(
     owners = {code: suite for suite in suites for code in suite.codes}
     findings = [finding for suite in suites for finding in suite.findings]
     verdicts: list[Verdict] = []
+    places: Places = {}
     for number, check in enumerate(contract):
         if only is not None and check.limit in COMPARING:
             verdicts.append(_not_evaluable(number, check, NEEDS_A_STUDENT.reason))
             continue
-        decided = [
-            replace(decide(check, finding, alpha), check=number)
-            for finding in members(check, findings)
-        ]
+        here = members(check, findings)
+        places |= {(number, finding.address): finding for finding in here}
+        decided = [replace(decide(check, finding, alpha), check=number) for finding in here]
         owner = owners.get(check.code)
         if owner is not None and owner.error is not None:
             decided = [
@@ -177,9 +179,6 @@ def judge(
             reason = f"it was not measured here: {unknown('check', check.code, owners)}"
             decided = [_not_evaluable(number, check, reason)]
         verdicts += decided or [_absent(check, number, findings)]
-    places = {
-        finding.address: finding for check in contract for finding in members(check, findings)
-    }
     corrected = _fail_where_shown(verdicts, contract, places, alpha)
     hidden = _hidden_by_missing_answers(findings)
     return tuple(
@@ -241,15 +240,21 @@ def members(check: Check, findings: Sequence[Finding]) -> list[Finding]:
     findings = [resting(one, check.limit) for one in findings if one.code == check.code]
     if not check.each:
         return [f for f in findings if f.where == check.where]
-    wanted = sorted((*check.each, OTHER) if check.pairs else check.each)
-    here = [finding for finding in findings if [column for column, _ in finding.where] == wanted]
+    here = [one for one in findings if _columns(one.where) == sorted(check.each)]
     pool = together(check.each, check.min_n)
     found = [one for one in here if one.where == pool or not _is_pool(one.where)]
-    if not check.pairs and pool not in {one.where for one in found}:
-        small = [one for one in found if _rows(one) and _rows(one) < check.min_n]
-        if len(small) > 1 and all(isinstance(one.basis, Table) for one in small):
-            found.append(_pooled(small, pool))
+    if pool not in {one.where for one in found}:
+        small = [one for one in found if 0 < _rows(one) < check.min_n]
+        if len(small) > 1 and not any(isinstance(one.basis, Fixed) for one in small):
+            found.append(_pooled(small, pool, check.min_n))
+    if check.pairs:
+        both = sorted((*check.each, OTHER))
+        found += [one for one in findings if _columns(one.where) == both]
     return found
+
+
+def _columns(where: Where) -> list[str]:
+    return [column for column, _ in where]
 
 
 def _is_pool(where: Where) -> bool:
@@ -264,8 +269,28 @@ def _rows(finding: Finding) -> int:
     return finding.student.n if isinstance(finding.student, Estimate) else 0
 
 
-def _pooled(findings: Sequence[Finding], where: Where) -> Finding:
-    """Small groups together, of stored findings that were measured for another ``min_n``."""
+def _pooled(findings: Sequence[Finding], where: Where, min_n: int) -> Finding:
+    """Small groups together, of stored findings that were measured for another ``min_n``.
+
+    Where right and wrong are counted, the counts add up; what else they have in common only their
+    rows can tell, and then they are not judged, and not passed over.
+    """
+    if not all(isinstance(one.basis, Table) for one in findings):
+        reason = NotMeasured(
+            f"{len(findings)} groups of fewer than min_n = {min_n} rows were not measured "
+            "together; measure again with this min_n, or with more rows of them"
+        )
+        return replace(
+            findings[0],
+            where=where,
+            student=reason,
+            teacher=reason,
+            baseline=reason,
+            difference=reason,
+            basis=reason,
+            label=None,
+            note="",
+        )
     tables = [one.basis for one in findings if isinstance(one.basis, Table)]
     baselines = [table.baseline for table in tables if table.baseline is not None]
     basis = Table(
@@ -277,7 +302,18 @@ def _pooled(findings: Sequence[Finding], where: Where) -> Finding:
         if len(baselines) == len(tables)
         else None,
     )
-    return replace(findings[0], where=where, basis=basis)
+    level = next((f.student.level for f in findings if isinstance(f.student, Estimate)), 0.9)
+    return replace(
+        findings[0],
+        where=where,
+        student=own(basis, "student", level),
+        teacher=own(basis, "teacher", level),
+        baseline=own(basis, "baseline", level),
+        difference=difference(basis, "teacher", level),
+        basis=basis,
+        label=None,
+        note="",
+    )
 
 
 def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
@@ -286,7 +322,9 @@ def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
     said = [
         finding.basis.reason
         for finding in findings
-        if finding.code == check.code and isinstance(finding.basis, NotMeasured)
+        if finding.code == check.code
+        and isinstance(finding.basis, NotMeasured)
+        and _columns(finding.where) in ([], sorted(check.each))
     ]
     if said:
         reason = f"{reason}: {said[0]}"
@@ -296,7 +334,7 @@ def _absent(check: Check, number: int, findings: Sequence[Finding]) -> Verdict:
         known = [
             ", ".join(value for _, value in finding.where)
             for finding in findings
-            if finding.code == check.code and [c for c, _ in finding.where] == columns
+            if finding.code == check.code and _columns(finding.where) == columns
         ]
         shown = f"; measured: {examples(known, 8)}" if known else ""
         reason = f"no row of the audit split has {asked}{shown}"
@@ -321,7 +359,7 @@ def _place(check: Check) -> str:
 def _fail_where_shown(
     verdicts: Sequence[Verdict],
     contract: Sequence[Check],
-    places: Mapping[str, Finding],
+    places: Places,
     alpha: float,
 ) -> list[Verdict]:
     """Failures, and what is said of the checks that are left open."""
@@ -342,17 +380,17 @@ def _closed(
     verdict: Verdict,
     adjusted: Adjusted,
     contract: Sequence[Check],
-    places: Mapping[str, Finding],
+    places: Places,
     alpha: float,
 ) -> Verdict:
     """A verdict that did not pass, with what is shown of it, or what would show it."""
-    check, finding = contract[verdict.check], places[verdict.address]
+    check, finding = contract[verdict.check], places[verdict.check, verdict.address]
     assert isinstance(verdict.measured, Estimate)
     small = verdict.outcome is Outcome.NOT_EVALUABLE
     told = f"p = {adjusted.p:.3g}"
     if adjusted.tests > 1:
         told = f"Holm p = {adjusted.p:.3g} over {adjusted.tests}"
-    if adjusted.p <= alpha:
+    if adjusted.p <= alpha * (1 + TOLERANCE):
         sentence = f"{_held(check, finding, verdict.measured)}; beyond the limit ({told})"
         few = f", in {verdict.measured.n} rows" if small else ""
         return replace(verdict, outcome=Outcome.FAIL, needed_n=None, reason=sentence + few)
@@ -388,8 +426,8 @@ def rounded_up(value: float) -> float:
     >>> rounded_up(0.012341), rounded_up(-0.5), rounded_up(0.0)
     (0.0124, -0.5, 0.0)
     """
-    if value == 0:
-        return 0.0
+    if abs(value) < sys.float_info.min:
+        return 0.0 if value <= 0 else sys.float_info.min
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
     return float(f"{math.ceil(value / unit - 1e-9) * unit:.3g}")
 
@@ -459,15 +497,21 @@ def _mark_blocking(
         )
         # Or leaving out answers, or adding checks that are met, would turn a failure into what a
         # policy forgives.
-        shown = (
-            verdict.outcome is Outcome.INCONCLUSIVE
-            and verdict.p_exceeded is not None
-            and verdict.p_exceeded <= alpha
-        )
+        shown = verdict.outcome is Outcome.INCONCLUSIVE and _is_shown(check, verdict, alpha)
         applied = STRICT if shown or verdict.address in hidden else policy
         blocks = check.severity is Severity.BLOCK and not small and applied.blocks(verdict.outcome)
         marked.append(replace(verdict, blocks=blocks))
     return marked
+
+
+def _is_shown(check: Check, verdict: Verdict, alpha: float) -> bool:
+    """Whether a check by itself shows that its limit is exceeded."""
+    measured, p = verdict.measured, verdict.p_exceeded
+    if not isinstance(measured, Estimate) or p is None:
+        return False
+    floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
+    beyond = measured.high < check.value if floor else measured.low > check.value
+    return beyond or p <= alpha * (1 + TOLERANCE)
 
 
 def _held(check: Check, finding: Finding, measured: Estimate) -> str:

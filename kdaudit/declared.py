@@ -156,7 +156,7 @@ def pools(contract: Sequence[Check]) -> dict[str, dict[tuple[str, ...], tuple[in
     """
     found: dict[str, dict[tuple[str, ...], tuple[int, ...]]] = {}
     for check in contract:
-        if check.each and not check.pairs:
+        if check.each:
             of_code, columns = found.setdefault(check.code, {}), tuple(sorted(check.each))
             of_code[columns] = tuple(sorted({*of_code.get(columns, ()), check.min_n}))
     return found

@@ -54,6 +54,11 @@ def drill_audit(
     named = pairs(file, student)
     if len(named) > 1:
         raise ConfigError(f"name one of the students: --student {next(iter(named))}")
+    if file.data.labels is not None:
+        raise ConfigError(
+            "a drill plants harms in right answers, and [data.labels] says of some rows only "
+            "what is right; label all of them to drill"
+        )
     ((name, one),) = named.items()
     root = out or base / "kdaudit-out" / file.audit.name
     folder = RunFolder(root / name)

@@ -13,12 +13,15 @@ the American Statistical Association 114:1291). So checks that are clearly met d
 failure cannot be diluted by adding some.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdaudit.estimate import Estimate
 from kdaudit.results import Better, Finding, Means, Outcome, Verdict
 from kdaudit.stats.holm import holm
+
+Places = dict[tuple[int, str], Finding]
+"""Findings by the number of the check that they are held against, and their address."""
 
 SAME = 1e-9  # difference of two means that is rounding
 
@@ -38,15 +41,14 @@ class Adjusted:
     share: float
 
 
-def adjust(
-    verdicts: Sequence[Verdict], places: Mapping[str, Finding], alpha: float
-) -> list[Adjusted | None]:
+def adjust(verdicts: Sequence[Verdict], places: Places, alpha: float) -> list[Adjusted | None]:
     """Adjust the p-values of one severity's verdicts.
 
     Args:
         verdicts: of one severity, decided one by one.
-        places: findings by address.
-        alpha: chance of any false failure.
+        places: the findings they are of.
+        alpha: chance of any false failure, where the tests err independently or together. Two
+            tests of which the one errs just where the other cannot may err twice as often.
 
     Returns:
         One per verdict; None where nothing was tested.
@@ -98,18 +100,18 @@ def _weights(verdicts: Sequence[Verdict]) -> list[float]:
 def _twin(
     index: int,
     verdicts: Sequence[Verdict],
-    places: Mapping[str, Finding],
+    places: Places,
     tests: Sequence[list[int]],
 ) -> list[int] | None:
     """The test of which a verdict is the mirror image, if it is one."""
-    here = places[verdicts[index].address]
+    here = places[verdicts[index].check, verdicts[index].address]
     if here.better is not Better.ZERO or not isinstance(here.basis, Means):
         return None
     for some in reversed(tests):
         other = some[0]
         if verdicts[other].check != verdicts[index].check:
             return None
-        there = places[verdicts[other].address]
+        there = places[verdicts[other].check, verdicts[other].address]
         if len(some) == 1 and isinstance(there.basis, Means) and _mirrored(here.basis, there.basis):
             return some
     return None

@@ -252,7 +252,7 @@ def _of_labels(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
         if finding.code != "ACC001":
             continue
         wrong = {
-            who: round((1 - one.value) * one.n)
+            who: _wrong(one)
             for who in ("student", "teacher")
             if isinstance(one := getattr(finding, who), Estimate)
         }
@@ -270,6 +270,12 @@ def _of_labels(suites: Sequence[SuiteResult]) -> Iterable[_Draft]:
                 "answers, accuracy and all that rests on labels would measure imitation.",
                 finding.address,
             )
+
+
+def _wrong(right: Estimate) -> int:
+    """Rows that are wrong; of weighted rows not fewer than one where any is."""
+    wrong = 1 - right.value
+    return 0 if wrong < 1e-12 else max(1, round(wrong * right.n))
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdaudit.basis import (
+    NOTHING,
     ORDER,
     Reference,
     bounded,
@@ -146,8 +147,9 @@ def _of_share(check: Check, counts: Counts, many: int, risk: float, *, inside: b
 def _of_kept(keep: float, counts: Counts, many: int, risk: float, *, inside: bool) -> float:
     right = counts.n11 + counts.n01
     wrong, teacher = counts.n - right, right / counts.n
-    lost = counts.n01 / right if right else 0.0
-    won = counts.n10 / wrong if wrong else 0.0
+    # Effective counts are no whole numbers, and rounding may leave more than all.
+    lost = min(1.0, counts.n01 / right) if right else 0.0
+    won = min(1.0, counts.n10 / wrong) if wrong > NOTHING * counts.n else 0.0
     edge = keep + counts.below / teacher if inside else keep - counts.above / teacher
     if not 0 < edge <= 1:
         return 0.0
@@ -253,6 +255,8 @@ def _of_contrast(check: Check, basis: Means, alpha: float, share: float) -> Powe
     index = ORDER.index(check.against)
     if index >= len(basis.mean):
         return None
+    if basis.dependence is not None and not basis.dependence.own_known:
+        return None  # only the change is known, and no number of rows tells its direction
     s, t = basis.mean[0], basis.mean[index]
     unknown = basis.unknown[0] + basis.unknown[index]
     z = _normals()

@@ -167,12 +167,21 @@ def _p(name: str, sides: _Sides) -> float:
             return max(student, teacher, _small(change))
         case "introduced":
             return max(student, _differs(change), _small(sides.teacher))
+        case "amplified or introduced":
+            return max(student, _differs(change), _not_across(sides))
         case _:
             return max(student, _differs(change))
 
 
 def _differs(value: linear.Combination) -> float:
     return min(1.0, 2 * min(linear.p_above(value, 0.0), linear.p_below(value, 0.0)))
+
+
+def _not_across(sides: _Sides) -> float:
+    """That the teacher's is not on the other side of zero by more than `NEGLIGIBLE`."""
+    if sides.student.value > 0:
+        return linear.p_above(sides.teacher, -NEGLIGIBLE)
+    return linear.p_below(sides.teacher, NEGLIGIBLE)
 
 
 def _small(value: linear.Combination) -> float:

@@ -35,6 +35,20 @@ class Decision(NamedTuple):
     against: str
 
 
+Promise = tuple[int, Spending] | None  # the looks that were promised, and how alpha is spent
+
+
+class Entry(NamedTuple):
+    """A decision under a promise: decided again without it, or under another, it is another one."""
+
+    made: Decision
+    promise: Promise
+
+
+def _promise(audit: AuditTable) -> Promise:
+    return None if audit.looks is None else (audit.looks, audit.spending)
+
+
 class Terms(NamedTuple):
     """What a decision was promised; ``alpha`` is unknown in lines of earlier versions."""
 
@@ -84,11 +98,12 @@ class Ledger:
         if audit.looks is None or made is None:
             return None
         known = self._decisions(split)
-        if made not in known:
+        entry = Entry(made, _promise(audit))
+        if entry not in known:
             _look(known.values(), audit)  # refuses before it is written down
             self._append(split, made, audit, outcome=None, time=utc_now())
             known = self._decisions(split)
-        before = list(known)[: list(known).index(made)]
+        before = list(known)[: list(known).index(entry)]
         return _look([known[one] for one in before], audit)
 
     def next_alpha(self, split: str, audit: AuditTable) -> float:
@@ -123,10 +138,15 @@ class Ledger:
         if made is None or split is None:
             return None
         known = self._decisions(split)
-        if made not in known:
-            terms = AuditTable(name="decided", alpha=results.declared_alpha)
+        look = results.look
+        promised = {} if look is None else {"looks": look.of, "spending": look.spending}
+        terms = AuditTable.model_validate(
+            {"name": "decided", "alpha": results.declared_alpha, **promised}
+        )
+        entry = Entry(made, _promise(terms))
+        if entry not in known:
             self._append(split, made, terms, outcome=str(results.outcome), time=time)
-        return _wear([*known, made])
+        return _wear(one.made for one in (*known, entry))
 
     def wear(self, split: str) -> Wear:
         """How often a split has decided so far.
@@ -135,13 +155,13 @@ class Ledger:
             DamagedError: for a line that kdaudit did not write.
             DataError: for a folder in its place.
         """
-        return _wear(self._decisions(split))
+        return _wear(one.made for one in self._decisions(split))
 
-    def _decisions(self, split: str) -> dict[Decision, Terms]:
+    def _decisions(self, split: str) -> "dict[Entry, Terms]":
         """The decisions of a split, in their order."""
         if not self.path.exists():
             return {}
-        found: dict[Decision, Terms] = {}
+        found: dict[Entry, Terms] = {}
         if self.path.is_dir():
             raise DataError(f"{self.path} is a folder; kdaudit keeps a file there: move it")
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
@@ -153,7 +173,9 @@ class Ledger:
                     made = Decision(
                         str(said["student"]), str(said["contract"]), str(said["against"])
                     )
-                    found.setdefault(made, _terms(said))
+                    terms = _terms(said)
+                    promise = None if terms.looks is None else (terms.looks, terms.spending)
+                    found.setdefault(Entry(made, promise), terms)
             except (ValueError, LookupError, TypeError) as error:
                 raise DamagedError(
                     f"line {number} of {self.path} is not what kdaudit wrote; restore the file "

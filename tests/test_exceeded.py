@@ -43,7 +43,7 @@ def verdict(
 
 def adjusted(verdicts: Sequence[Verdict], finding: MakeFinding) -> list[float | None]:
     place = finding(Table(n11=80, n10=5, n01=5, n00=10))
-    found = adjust(verdicts, {one.address: place for one in verdicts}, ALPHA)
+    found = adjust(verdicts, {(one.check, one.address): place for one in verdicts}, ALPHA)
     return [None if one is None else round(one.p, 10) for one in found]
 
 
@@ -56,7 +56,7 @@ def test_a_count_is_in_no_family(finding: MakeFinding) -> None:
     assert adjusted([verdict(0, 0.04), count], finding) == [0.04, 1.0]
     place = finding(Table(n11=80, n10=5, n01=5, n00=10))
     both = [verdict(0, 0.04), count]
-    found = adjust(both, {one.address: place for one in both}, ALPHA)
+    found = adjust(both, {(one.check, one.address): place for one in both}, ALPHA)
     assert found[0] is not None
     assert found[0].tests == 1
 
@@ -90,7 +90,7 @@ def test_no_adjusted_p_is_below_its_own(p: list[float]) -> None:
         difference=SEEN,
         basis=Table(n11=80, n10=5, n01=5, n00=10),
     )
-    found = adjust(verdicts, {one.address: place for one in verdicts}, ALPHA)
+    found = adjust(verdicts, {(one.check, one.address): place for one in verdicts}, ALPHA)
     for one, plain in zip(found, p, strict=True):
         assert one is not None
         assert one.p >= plain - 1e-12
@@ -112,12 +112,13 @@ def contrast(sign: float) -> Means:
 
 def test_two_groups_are_one_test(finding: MakeFinding) -> None:
     places = {
-        f"X[{k}]": finding(contrast(sign), better=Better.ZERO) for k, sign in ((0, 1.0), (1, -1.0))
+        (0, f"X[{k}]"): finding(contrast(sign), better=Better.ZERO)
+        for k, sign in ((0, 1.0), (1, -1.0))
     }
     mirrored = [replace(verdict(0, 0.03), address=f"X[{k}]") for k in range(2)]
     found = adjust(mirrored, places, ALPHA)
     assert [one and (one.p, one.tests) for one in found] == [(0.03, 1), (0.03, 1)]
-    apart = {**places, "X[1]": finding(replace(contrast(-1.0), mean=(-0.2, -0.1)))}
+    apart = {**places, (0, "X[1]"): finding(replace(contrast(-1.0), mean=(-0.2, -0.1)))}
     two = adjust(mirrored, apart, ALPHA)
     assert two[0] is not None
     assert two[0].tests == 2

@@ -1,6 +1,7 @@
 """Cases that were once decided wrongly, each with the verdict that is right."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,20 @@ import pandas as pd
 import pytest
 
 import kdaudit
+from kdaudit.contract import Policy, judge
 from kdaudit.errors import ConfigError
 from kdaudit.estimate import Estimate, NotMeasured
-from kdaudit.results import Outcome, Results, Verdict
+from kdaudit.results import (
+    Better,
+    Check,
+    Finding,
+    Fixed,
+    Limit,
+    Outcome,
+    Results,
+    SuiteResult,
+    Verdict,
+)
 
 Labels = npt.NDArray[np.object_]
 
@@ -381,6 +393,112 @@ def test_pairs_hold_two_groups_against_each_other() -> None:
     assert worst.measured.value == pytest.approx(0.1)
     assert worst.outcome is not Outcome.PASS
     assert paired.exit_code != 0
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_pairs_hide_no_small_groups(*, pairs: bool) -> None:
+    """Twelve groups of forty rows, each selected far less often than by the teacher."""
+    n = [4000, 4000] + [40] * 12
+    rates = [0.5, 0.5] + [0.5] * 12
+    results = kdaudit.audit(
+        data=pd.DataFrame(
+            {
+                "label": chosen(rates, n),
+                "g": np.repeat(["A", "B", *(f"s{k}" for k in range(12))], n),
+            }
+        ),
+        teacher=chosen(rates, n),
+        student=chosen([0.5, 0.5] + [0.3] * 12, n),
+        positive="yes",
+        sensitive=["g"],
+        contract=[{"check": "FAI001", "each": ["g"], "margin": 0.08, "pairs": pairs}],
+    )
+    assert outcomes(results)["FAI001[g=all under 50 rows]"] == "fail"
+    assert results.exit_code == 1
+
+
+def test_small_groups_that_were_not_measured_together_block_at_the_gate() -> None:
+    """A gate with a larger ``min_n`` cannot know how small clustered groups do together."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(["big", *(f"s{k:02d}" for k in range(8))], [4000] + [60] * 8)
+    label = labels(len(group))
+    right = np.where(group == "big", 1.0, 0.9) > rng.random(len(group))
+    made = kdaudit.audit(
+        data=pd.DataFrame(
+            {"label": label, "g": group, "c": np.arange(len(group)) % (len(group) // 3)}
+        ),
+        teacher=answers(rng.random(len(group)) < 0.98, label),
+        student=answers(right, label),
+        slices=["g"],
+        cluster="c",
+        contract=[{"check": "SLC001", "each": ["g"], "margin": 0.5}],
+    )
+    assert made.exit_code == 0
+    check = replace(made.contract[0], min_n=100)
+    judged = judge([check], made.suites, made.alpha)
+    pool = next(one for one in judged if one.address == "SLC001[g=all under 100 rows]")
+    assert pool.outcome is Outcome.NOT_EVALUABLE
+    assert pool.blocks
+    assert "were not measured together" in pool.reason
+
+
+def test_a_share_is_kept_in_small_clusters_where_the_student_is_all_right() -> None:
+    """Effective counts are no whole numbers; rounding once left more wins than rows to win."""
+    for seed in range(5):
+        rng, n = np.random.default_rng(seed), 600
+        label, small = labels(n), np.arange(n) < 40
+        student = answers((rng.random(n) < 0.9) | small, label)
+        results = kdaudit.audit(
+            data=pd.DataFrame(
+                {"label": label, "g": np.where(small, "s", "b"), "c": np.arange(n) // 3}
+            ),
+            teacher=answers(rng.random(n) < 0.85, label),
+            student=student,
+            slices=["g"],
+            cluster="c",
+            contract=[{"check": "SLC001", "each": ["g"], "keep": 0.9}],
+        )
+        assert "SLC001[g=s]" in outcomes(results)
+
+
+@pytest.mark.parametrize("least_p", [None, 1 / 2001])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.00033399313332652125])
+def test_an_interval_beyond_its_limit_blocks_at_every_alpha(
+    alpha: float, least_p: float | None
+) -> None:
+    """At some alphas, and at early looks, rounding or too few draws once let a policy forgive."""
+    level = 1 - 2 * alpha
+    seen = Estimate(value=0.2, low=0.18, high=0.22, n=500, level=level, method="bootstrap")
+    finding = Finding(
+        code="CAL004",
+        metric="error",
+        unit="score",
+        better=Better.LOWER,
+        student=seen,
+        teacher=seen,
+        baseline=NotMeasured("none"),
+        difference=seen,
+        basis=Fixed(level=level, least_p=least_p),
+    )
+    suite = SuiteResult(suite="calibration", findings=(finding,))
+    check = Check(code="CAL004", limit=Limit.MARGIN, value=0.01)
+    (verdict,) = judge([check], [suite], alpha, Policy(name="pr", inconclusive_blocks=False))
+    assert verdict.blocks
+
+
+def test_two_limits_at_one_place_need_their_own_rows() -> None:
+    """What would decide the margin says nothing of what would decide the share."""
+    rng, n = np.random.default_rng(1), 500
+    label = labels(n)
+    audit: Mapping[str, Any] = {
+        "data": pd.DataFrame({"label": label}),
+        "teacher": answers(rng.random(n) < 0.9, label),
+        "student": answers(rng.random(n) < 0.88, label),
+    }
+    margin = {"check": "ACC001", "margin": 0.03}
+    alone = verdicts(kdaudit.audit(**audit, contract=[margin]))["ACC001"]
+    both = kdaudit.audit(**audit, contract=[margin, {"check": "ACC001", "keep": 0.5}])
+    assert both.verdicts[0].needed_n == alone.needed_n
 
 
 def test_a_searched_slice_is_no_check() -> None:

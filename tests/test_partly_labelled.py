@@ -365,3 +365,42 @@ def test_the_teacher_alone_is_known_from_the_sample(
     results = json.loads(path.read_text("utf-8"))
     (one,) = [f for s in results["suites"] for f in s["findings"] if f["code"] == "ACC001"]
     assert 0.8 < one["teacher"]["value"] < 0.95
+
+
+def test_with_every_label_nothing_is_partly_labelled(folder: Path, truth: pd.DataFrame) -> None:
+    """A file of labels that holds all of them needs no weights."""
+    truth[["id", "label"]].to_csv(folder / "labels.csv", index=False)
+    path = write(folder, "all", '[data.labels]\npath = "labels.csv"', "rows.csv")
+    results = execute(path).audited.results
+    assert results.data.labelled is None
+    assert isinstance(by_address(results, "ACC001")["ACC001"].student, Estimate)
+
+
+def test_no_drill_without_all_labels(
+    folder: Path, truth: pd.DataFrame, kdaudit: Callable[..., Any]
+) -> None:
+    roles = '[data.labels]\npath = "labels.csv"\nweights = "weights.csv"'
+    path = write(folder, "drill", roles, "rows.csv")
+    write_rows_to_label(path)
+    fill_in(folder, truth)
+    done = kdaudit("drill", path)
+    assert done.code == 2
+    assert "label all of them to drill" in done.err
+
+
+def test_power_before_anything_is_labelled(
+    folder: Path, kdaudit: Callable[..., Any], truth: pd.DataFrame
+) -> None:
+    roles = '[data.labels]\npath = "labels.csv"\nweights = "weights.csv"'
+    path = write(folder, "power", roles, "rows.csv")
+    done = kdaudit("power", path)
+    assert done.code == 0
+    assert "draws N rows for it" in done.out
+    accuracy = next(line for line in done.out.splitlines() if line.startswith("ACC001 "))
+    assert "3,000" in accuracy
+    write_rows_to_label(path, sample=100)
+    fill_in(folder, truth)
+    recall = next(
+        line for line in kdaudit("power", path).out.splitlines() if line.startswith("SLC002")
+    )
+    assert int(recall.split("teacher")[1].split()[0].replace(",", "")) < 400

@@ -55,7 +55,8 @@ class Frame:
         """(N,) rows whose label is known; None where all are."""
         if self.listed is None or self.labels is None:
             return None
-        return np.array([label is not None for label in self.labels], dtype=np.bool_)
+        known = np.array([label is not None for label in self.labels], dtype=np.bool_)
+        return None if known.all() else known
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -173,3 +173,23 @@ def test_the_best_of_nine_students_at_the_margin(
         one_passes["shared"] += any(map(passes, tables, shares))
     assert one_passes["each"] / audits > 0.25
     assert one_passes["shared"] / audits < 0.05 + 3 * (0.05 * 0.95 / audits) ** 0.5
+
+
+def test_another_promise_for_the_same_student_is_another_look(
+    looking: Path, kdaudit: Run, other: Rewritten
+) -> None:
+    """Without looks, or with fewer, the same student would else be decided again for nothing."""
+    assert kdaudit("run", looking / "audit.toml").code == 0
+    two = kdaudit("run", other("two.toml", {"looks = 3": "looks = 2"}))
+    assert "look 2 of 2" in two.out
+    third = kdaudit("run", other("third.toml", {"looks = 3": "looks = 2", "good.csv": "bad.csv"}))
+    assert third.code == 2
+    assert "no look is left" in third.err
+
+
+def test_a_look_undone_has_spent_all(looking: Path, kdaudit: Run, other: Rewritten) -> None:
+    assert kdaudit("run", looking / "audit.toml").code == 0
+    assert kdaudit("run", other("plain.toml", {"looks = 3\n": "\n"})).code == 0
+    again = kdaudit("run", other("bad.toml", {"good.csv": "bad.csv"}))
+    assert again.code == 2
+    assert "decided once outside of the promise" in again.err
