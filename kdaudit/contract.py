@@ -246,7 +246,9 @@ def members(check: Check, findings: Sequence[Finding]) -> list[Finding]:
     if pool not in {one.where for one in found}:
         small = [one for one in found if 0 < _rows(one) < check.min_n]
         if len(small) > 1 and not any(isinstance(one.basis, Fixed) for one in small):
-            found.append(_pooled(small, pool, check.min_n))
+            # Where any group has clusters, a cluster may lie in several of them.
+            counted = all(isinstance(one.basis, Table | NotMeasured) for one in here)
+            found.append(_pooled(small, pool) if counted else _unpooled(small, pool, check.min_n))
     if check.pairs:
         both = sorted((*check.each, OTHER))
         found += [one for one in findings if _columns(one.where) == both]
@@ -269,28 +271,27 @@ def _rows(finding: Finding) -> int:
     return finding.student.n if isinstance(finding.student, Estimate) else 0
 
 
-def _pooled(findings: Sequence[Finding], where: Where, min_n: int) -> Finding:
-    """Small groups together, of stored findings that were measured for another ``min_n``.
+def _unpooled(findings: Sequence[Finding], where: Where, min_n: int) -> Finding:
+    """Small groups that were measured for another ``min_n``, and whose rows alone could tell."""
+    reason = NotMeasured(
+        f"{len(findings)} groups of fewer than min_n = {min_n} rows were not measured together; "
+        "measure again with this min_n, or with more rows of them"
+    )
+    return replace(
+        findings[0],
+        where=where,
+        student=reason,
+        teacher=reason,
+        baseline=reason,
+        difference=reason,
+        basis=reason,
+        label=None,
+        note="",
+    )
 
-    Where right and wrong are counted, the counts add up; what else they have in common only their
-    rows can tell, and then they are not judged, and not passed over.
-    """
-    if not all(isinstance(one.basis, Table) for one in findings):
-        reason = NotMeasured(
-            f"{len(findings)} groups of fewer than min_n = {min_n} rows were not measured "
-            "together; measure again with this min_n, or with more rows of them"
-        )
-        return replace(
-            findings[0],
-            where=where,
-            student=reason,
-            teacher=reason,
-            baseline=reason,
-            difference=reason,
-            basis=reason,
-            label=None,
-            note="",
-        )
+
+def _pooled(findings: Sequence[Finding], where: Where) -> Finding:
+    """Small groups together, of stored findings that were measured for another ``min_n``."""
     tables = [one.basis for one in findings if isinstance(one.basis, Table)]
     baselines = [table.baseline for table in tables if table.baseline is not None]
     basis = Table(
