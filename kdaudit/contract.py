@@ -8,7 +8,6 @@ decide. Nothing measured is never a pass.
 """
 
 import math
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,9 @@ from kdaudit.exceeded import Adjusted, Places, adjust
 from kdaudit.needed import needed_rows
 from kdaudit.results import (
     OTHER,
+    POOL,
     Basis,
+    Better,
     Check,
     Finding,
     Fixed,
@@ -45,7 +46,6 @@ from kdaudit.results import (
     together,
 )
 
-POOL = re.compile(r"all under \d+ rows$")
 TOLERANCE = 1e-12  # bounds equal to a limit up to rounding are inside it
 
 COMPARING = (Limit.MARGIN, Limit.KEEP)  # limits that hold a student against a reference
@@ -454,8 +454,20 @@ def _hidden_by_missing_answers(findings: Sequence[Finding]) -> frozenset[str]:
         finding.address
         for finding in findings
         if _has_filled(finding.basis)
+        or _of_unknown_direction(finding)
         or (isinstance(finding.basis, NotMeasured) and (incomplete or _one_alone(finding)))
         or (isinstance(finding.basis, Fixed) and finding.basis.incomplete)
+    )
+
+
+def _of_unknown_direction(finding: Finding) -> bool:
+    """Whether a contrast's labels tell how much it changed, and not whether for the worse."""
+    basis = finding.basis
+    return (
+        finding.better is Better.ZERO
+        and isinstance(basis, PartlyLabelled)
+        and isinstance(basis.compared, Means)
+        and not basis.compared.own_known
     )
 
 
@@ -486,6 +498,9 @@ def _mark_blocking(
             for other in verdicts
             if other.check == verdict.check
         )
+        # Or leaving out answers, or adding checks that are met, or a group's few rows, would turn a
+        # failure into what a policy forgives, or into a line of a list.
+        shown = verdict.outcome is not Outcome.PASS and _is_shown(check, verdict, alpha)
         # Of many members some are small; an entry of which none can be judged, or one slice that
         # was asked for by name, is not "some".
         small = (
@@ -494,11 +509,9 @@ def _mark_blocking(
             and bool(check.each)
             and check.small == "list"
             and not alone
+            and not shown
             and verdict.address not in hidden
         )
-        # Or leaving out answers, or adding checks that are met, would turn a failure into what a
-        # policy forgives.
-        shown = verdict.outcome is Outcome.INCONCLUSIVE and _is_shown(check, verdict, alpha)
         applied = STRICT if shown or verdict.address in hidden else policy
         blocks = check.severity is Severity.BLOCK and not small and applied.blocks(verdict.outcome)
         marked.append(replace(verdict, blocks=blocks))

@@ -13,7 +13,7 @@ from kdaudit.contract import Policy
 from kdaudit.data.audit_file import AuditFile, AuditTable, read_audit_file
 from kdaudit.decision import decided
 from kdaudit.declared import stored_checks
-from kdaudit.errors import ConfigError, DataError
+from kdaudit.errors import ConfigError, DamagedError, DataError
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import file_digest
 from kdaudit.governance.environment import utc_now
@@ -112,10 +112,27 @@ def _refuse_other_looks(audit: AuditTable, look: Look | None, name: str, *, same
 
 def _stored(target: Path) -> Results:
     if target.is_dir():
-        return RunFolder(target).results()
+        return _with_known_policy(RunFolder(target).results(), target / "results.json")
     if not target.exists():
         raise DataError(f"there are no results {target}; `kdaudit run` makes some")
-    return verified(load(Results, target), target)
+    return _with_known_policy(verified(load(Results, target), target), target)
+
+
+def _with_known_policy(results: Results, path: Path) -> Results:
+    """The results, if the audit file beside them has the policy that they name.
+
+    Raises:
+        DamagedError: if it has not.
+    """
+    beside = path.parent / "audit.toml"
+    if results.policy is not None and beside.exists():
+        known = read_audit_file(beside).policy
+        if results.policy not in known:
+            raise DamagedError(
+                f"{path} names the policy {results.policy!r}, and {beside.name} beside it has "
+                f"{', '.join(map(repr, known)) or 'none'}; run the audit again"
+            )
+    return results
 
 
 def _rule(stored: Results, path: Path, file: AuditFile | None, name: str | None) -> Policy:

@@ -17,7 +17,7 @@ from kdaudit.data.audit_file import AuditFile, LabelsTable, SubjectTable, read_a
 from kdaudit.data.columns import as_text
 from kdaudit.data.dataset import Dataset, load
 from kdaudit.data.frame import Frame
-from kdaudit.data.labels import STANDS_FOR
+from kdaudit.data.labels import STANDS_FOR, drawing_order
 from kdaudit.errors import ConfigError
 from kdaudit.evidence.kinds import Bools, Floats, Ints
 from kdaudit.evidence.partly_labelled import needs_label
@@ -170,7 +170,7 @@ def _chosen(frame: Frame, apart: Bools, sample: int, seed: int) -> tuple[Bools, 
         before = np.array([label is not None for label in labels], dtype=np.float64)
     certain: Bools = apart | (before == 1)
     drawn: Bools = (before > 1) & ~certain
-    order: Ints = stream(seed, "label", "sample").permutation(len(frame))
+    order = drawing_order(seed, len(frame))
     wanted = max(0, sample - int(np.count_nonzero(drawn)))
     more = [row for row in order if not certain[row] and not drawn[row]][:wanted]
     drawn[more] = True

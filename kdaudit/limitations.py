@@ -357,6 +357,18 @@ def _of_subjects(subjects: Sequence[Subject]) -> Iterable[_Draft]:
                 f"{subject.details['not converged']}.",
                 subject.role,
             )
+        if "answers no class" in subject.details:
+            counted = (
+                "each counts as wrong"
+                if subject.role == "student"
+                else "each counts as a missing answer, for it and against the student"
+            )
+            yield _Draft(
+                "medium",
+                f"The {subject.role} answers {subject.details['answers no class']}, which no "
+                f"label is called: {counted}.",
+                subject.role,
+            )
         if "declared" in subject.details:
             yield from _of_endpoint(subject)
         if "related judge" in subject.details:

@@ -255,7 +255,7 @@ def _of_contrast(check: Check, basis: Means, alpha: float, share: float) -> Powe
     index = ORDER.index(check.against)
     if index >= len(basis.mean):
         return None
-    if basis.dependence is not None and not basis.dependence.own_known:
+    if not basis.own_known:
         return None  # only the change is known, and no number of rows tells its direction
     s, t = basis.mean[0], basis.mean[index]
     unknown = basis.unknown[0] + basis.unknown[index]

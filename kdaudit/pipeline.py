@@ -15,6 +15,7 @@ from kdaudit.contract import NEEDS_A_STUDENT, STRICT, Policy
 from kdaudit.data.audit_file import SubjectTable
 from kdaudit.data.dataset import Dataset
 from kdaudit.data.frame import Frame, split_digest
+from kdaudit.data.judged import judged_digest
 from kdaudit.data.readers import Source
 from kdaudit.decision import decided
 from kdaudit.errors import ConfigError, ExitCode, KdauditError
@@ -58,7 +59,7 @@ from kdaudit.results import Subject as Identity
 from kdaudit.results_file import canonical
 from kdaudit.sampled import with_sample
 from kdaudit.serving import Service, prices, service
-from kdaudit.subjects import Asked, agree, ask, identity, scored
+from kdaudit.subjects import Asked, agree, ask, identity, scored, with_unknown_named
 from kdaudit.wear import Ledger
 
 UNTIMED = "language models are timed where [serving] asks for it, or read from files of `timings`"
@@ -219,14 +220,15 @@ def _look(
 ) -> tuple[Plan, Look | None]:
     """The plan at the share of alpha that this look at the rows may spend, and the look."""
     audit = plan.file.audit
-    if audit.looks is None or plan.only is not None:
+    if plan.only is not None or (audit.looks is None and store is None):
         return plan, None
     if store is None:
         raise ConfigError(
             f"[audit] looks = {audit.looks}: looks are counted in the store beside an audit file; "
             "audit with `kdaudit run`"
         )
-    taken = Ledger.of(store).take(audit, plan.contract, subjects, split_digest(frame))
+    ledger, judged = Ledger.of(store), judged_digest(plan.file.data, frame)
+    taken = ledger.take(audit, plan.contract, subjects, split_digest(frame), judged)
     if taken is None:
         return plan, None
     look, alpha = taken
@@ -253,9 +255,11 @@ def ask_all(
 
     roles = [role for role in ORDER if role in opened]
     if not all(isinstance(model.adapter, Recorded) for model in opened.values()):
-        return {role: one(role) for role in roles}
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return dict(zip(roles, pool.map(one, roles), strict=True))
+        found = {role: one(role) for role in roles}
+    else:
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            found = dict(zip(roles, pool.map(one, roles), strict=True))
+    return with_unknown_named(found, dataset, plan.file.data)
 
 
 def measure(plan: Plan, evidence: Evidence) -> tuple[SuiteResult, ...]:
@@ -379,6 +383,7 @@ def _summary(
         slices=data.slice_columns,
         digest=split_digest(frame),
         labelled=None if frame.labelled is None else int(frame.labelled.sum()),
+        judged=judged_digest(data, frame),
     )
 
 

@@ -1,5 +1,6 @@
 """What suites report, and what an audit is: types only, no arithmetic."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -203,6 +204,9 @@ def address(code: str, where: Where) -> str:
     """
     inside = ",".join(f"{column}={value}" for column, value in where)
     return f"{code}[{inside}]" if inside else code
+
+
+POOL = re.compile(r"all under \d+ rows$")  # the value of `together`; data may not hold it
 
 
 def together(columns: Sequence[str], min_n: int) -> Where:
@@ -543,6 +547,7 @@ class DataSummary:
     slices: tuple[str, ...]
     digest: str | None = None  # of the ids and labels of all audited rows
     labelled: int | None = None  # rows with a label, where not all have one
+    judged: str | None = None  # digest of how rows are weighed, grouped and partly labelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,19 @@ from kdaudit.decision import decided
 from kdaudit.errors import DamagedError
 from kdaudit.estimate import Estimate, Measurement, NotMeasured
 from kdaudit.governance.environment import versions
-from kdaudit.results import Finding, Means, PartlyLabelled, Results, Table, Verdict
+from kdaudit.results import (
+    Basis,
+    Finding,
+    Fixed,
+    LeastRatio,
+    Means,
+    Outcome,
+    PartlyLabelled,
+    Results,
+    Severity,
+    Table,
+    Verdict,
+)
 
 CURRENT = 2  # format of results; 1 was decided by other rules
 NEAR = 1e-9  # relative; another version of a library may round otherwise
@@ -30,6 +42,8 @@ def verified(results: Results, path: Path) -> Results:
     try:
         wrong = next((one.address for one in findings if not _shows_its_basis(one)), None)
         said = wrong and f"the numbers of {wrong} do not follow from its basis"
+        if results.format < CURRENT and not said:
+            said = _not_of_format_1(results)
         rule = None if said else rule_of(results)
         if rule is not None and results.format < CURRENT:
             return decided(results, rule)
@@ -43,6 +57,41 @@ def verified(results: Results, path: Path) -> Results:
             "again"
         )
     return results
+
+
+def _not_of_format_1(results: Results) -> str | None:
+    """Why results that say they are of format 1 are not what that format decided, or None.
+
+    They cannot be decided again by its rules. So it is asked whether they hold what it never had,
+    and whether each verdict is of the contract and the alpha that stand beside it.
+    """
+    newer = results.look or results.data.labelled or results.data.judged
+    bases = (finding.basis for suite in results.suites for finding in suite.findings)
+    if newer or any(map(_is_newer, bases)):
+        return "it says format 1, and holds what only later formats have"
+    strange = (one.address for one in results.verdicts if not _fits(one, results))
+    address = next(strange, None)
+    return address and f"{address} was decided by another contract or alpha than it holds"
+
+
+def _is_newer(basis: Basis) -> bool:
+    if isinstance(basis, Means):
+        return basis.dependence is not None or not basis.own_known
+    if isinstance(basis, Fixed):
+        return basis.least_p is not None
+    return isinstance(basis, LeastRatio | PartlyLabelled)
+
+
+def _fits(verdict: Verdict, results: Results) -> bool:
+    """Whether limit, level and severity of a verdict are those of its check."""
+    check, measured = results.contract[verdict.check], verdict.measured
+    if not math.isclose(verdict.limit, check.value, rel_tol=NEAR, abs_tol=NEAR):
+        return False
+    level = measured.level if isinstance(measured, Estimate) else 1.0
+    if level < 1 and not math.isclose(level, 1 - 2 * results.alpha, rel_tol=NEAR):
+        return False
+    stops = verdict.blocks or verdict.outcome is Outcome.FAIL
+    return not stops or verdict.blocks == (check.severity is Severity.BLOCK)
 
 
 def rule_of(results: Results) -> Policy | None:

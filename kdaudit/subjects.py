@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,11 @@ import pandas as pd
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import DataTable, SubjectTable
 from kdaudit.data.dataset import Dataset
-from kdaudit.data.frame import Frame, row_digests
+from kdaudit.data.frame import Frame
 from kdaudit.data.prompt_table import PromptTable
+from kdaudit.data.row_digests import row_digests
 from kdaudit.data.variants import AS_IS, changed
-from kdaudit.errors import DataError, examples, unknown
+from kdaudit.errors import DataError, ModelError, examples, unknown
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence import align
 from kdaudit.evidence.choices import on_choices
@@ -23,10 +24,11 @@ from kdaudit.evidence.kinds import Floats, Generations, Likelihoods, Predictions
 from kdaudit.evidence.record import Question, record
 from kdaudit.evidence.shuffled import refuse_shuffled
 from kdaudit.evidence.store import Store
+from kdaudit.evidence.unknown_answers import told, unknown_answers, without
 from kdaudit.evidence.view import PREDICTIONS
 from kdaudit.governance.digest import json_digest
 from kdaudit.language.asking import asking, tell
-from kdaudit.models.adapter import Adapter, Runnable, Writer
+from kdaudit.models.adapter import Adapter, Runnable, UnfitRowError, Writer
 from kdaudit.models.folder import read_lineage
 from kdaudit.models.open import Opened
 from kdaudit.plan import Plan
@@ -52,6 +54,7 @@ class Asked:
         predicted: rows the model ran on just now; of a language model, requests.
         requests: different questions to a language model that is asked here; None of others.
         prompt: ``[prompt]``, for these.
+        unknown: of answers in a file of labels, those that are no class, and their rows.
     """
 
     table: SubjectTable
@@ -66,6 +69,7 @@ class Asked:
     likelihoods: Likelihoods | None = None
     requests: int | None = None
     prompt: PromptTable | None = None
+    unknown: dict[str, int] = field(default_factory=dict)
 
     @property
     def answers(self) -> bool:
@@ -111,7 +115,10 @@ def ask(
             raise DataError(f"{who}: a model can only be run from an audit file")
         if not frame.inputs:
             raise DataError(f"{who}: name the columns the model is shown as `inputs` under [data]")
-        recording = record(question(adapter, frame, need, data), store=store, progress=progress)
+        try:
+            recording = record(question(adapter, frame, need, data), store=store, progress=progress)
+        except UnfitRowError as error:
+            raise ModelError(f"{who}, id {frame.ids[error.row]!r}: {error.said}") from error
         probabilities, _ = align.probabilities_of(recording.values, recording.space, who)
         return Asked(
             table=table,
@@ -167,6 +174,37 @@ def ask(
     )
 
 
+def with_unknown_named(
+    asked: Mapping[Subject, Asked], dataset: Dataset, data: DataTable
+) -> dict[Subject, Asked]:
+    """Everyone's answers, with those named that are no class; a reference gave none there.
+
+    A class is what a label of any split is called, a column of probabilities, or the favourable
+    class.
+    """
+    known = set(data.positive)
+    for frame in dataset.frames.values():
+        known |= set() if frame.labels is None else {x for x in frame.labels if x is not None}
+    for one in asked.values():
+        if one.labels is None:
+            known |= {one.table.rename.get(name, name) for name in one.classes}
+    found = dict(asked)
+    for role, one in asked.items():
+        if one.labels is None or one.opened.kind != "predictions" or not known:
+            continue
+        rename = one.table.rename
+        spelled = {name for name in one.classes if rename.get(name, name) in known}
+        unknown = unknown_answers(one.labels, spelled)
+        if not unknown:
+            continue
+        align.refuse_other_spelling([*unknown], known, f"[{role}] {one.opened.name}", data.path)
+        found[role] = replace(one, unknown=unknown)
+        if role != "student":
+            kept = tuple(name for name in one.classes if name in spelled)
+            found[role] = replace(found[role], labels=without(one.labels, unknown), classes=kept)
+    return found
+
+
 def question(model: Runnable, frame: Frame, need: Need, data: DataTable) -> Question:
     """What a need asks a model on this machine."""
     inputs = changed(frame.inputs, need.variant, data)
@@ -218,15 +256,19 @@ def agree(
             "them with: name the column of the right ones as `label` under [data]"
         )
     labels = _labels(frame)
+    align.refuse_two_spellings(labels, data.path)
     for role, names in named.items():
         align.refuse_other_spelling(names, labels, f"[{role}] {asked[role].opened.name}", data.path)
     classes = full[0] if full else labels.union(*map(set, named.values()))
+    source = data.path if data.labels is None else data.labels.path
+    if data.labels is not None and not full:
+        _refuse_unanswered(frame, labels.difference(*map(set, named.values())), source)
     strange = sorted(labels - classes)
     if strange:
         assert frame.labels is not None
         count = int(np.isin(frame.labels, strange).sum())
         raise DataError(
-            f"{data.path}: {count} rows have the label {examples(strange)}, which is no class of "
+            f"{source}: {count} rows have the label {examples(strange)}, which is no class of "
             f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label "
             "as `out_of_scope` under [data]"
         )
@@ -239,6 +281,23 @@ def agree(
         )
     refuse_shuffled(named_predictions, _drawn_codes(frame, order))
     return order, everyone
+
+
+def _refuse_unanswered(frame: Frame, unanswered: set[str], source: str) -> None:
+    """Refuse labels that no subject answers anywhere: on such rows all are wrong alike.
+
+    Raises:
+        DataError: naming them, and how a class that is rare is made known.
+    """
+    if not unanswered:
+        return
+    assert frame.labels is not None
+    count = int(np.isin(frame.labels, sorted(unanswered)).sum())
+    raise DataError(
+        f"{source}: {count} rows have the label {examples(sorted(unanswered))}, which no model "
+        "answers on any row. Leave the cell empty where nobody can tell; if it is a class of the "
+        "models, save their answers with a column p_<class> for each"
+    )
 
 
 def scored(
@@ -355,6 +414,8 @@ def identity(role: Subject, one: Asked) -> Identity:
         described["rename"] = ", ".join(f"{a} = {b}" for a, b in sorted(one.table.rename.items()))
     unconverged = _unconverged(one.opened.adapter)
     said = {"not converged": unconverged} if unconverged else {}
+    if one.unknown:
+        said["answers no class"] = told(one.unknown)
     if one.requests is not None and one.written is not None and one.written.models:
         said["answered as"] = "; ".join(one.written.models)
     if one.prompt is not None:

@@ -74,6 +74,7 @@ class Ledger:
         contract: Sequence[Check],
         subjects: Sequence[Subject],
         split: str,
+        judged: str | None,
     ) -> tuple[Look, float] | None:
         """Take the next look at a split, or find the one that the same decision took before.
 
@@ -84,18 +85,23 @@ class Ledger:
             contract: what will be decided.
             subjects: of whom.
             split: digest of the rows.
+            judged: digest of how they are judged: see `kdaudit.results.DataSummary`.
 
         Returns:
             The look and its share of alpha, or None where none were promised or no student is
             decided.
 
         Raises:
-            ConfigError: if all looks are taken, or alpha was spent before looks were promised.
+            ConfigError: if all looks are taken, or alpha was spent before looks were promised; or
+                if looks were promised of these rows, and are no longer.
             DamagedError: for a line that kdaudit did not write.
             DataError: if the ledger cannot be written, or is a folder.
         """
-        made = _decision(contract, audit.alpha, subjects)
-        if audit.looks is None or made is None:
+        made = _decision(contract, audit.alpha, subjects, judged)
+        if made is None:
+            return None
+        if audit.looks is None:
+            self._refuse_broken_promise(split, made)
             return None
         known = self._decisions(split)
         entry = Entry(made, _promise(audit))
@@ -105,6 +111,15 @@ class Ledger:
             known = self._decisions(split)
         before = list(known)[: list(known).index(entry)]
         return _look([known[one] for one in before], audit)
+
+    def _refuse_broken_promise(self, split: str, made: Decision) -> None:
+        known = self._decisions(split)
+        promised = [terms.looks for terms in known.values() if terms.looks is not None]
+        if promised and Entry(made, None) not in known:
+            raise ConfigError(
+                f"these rows were promised [audit] looks = {promised[-1]}, and a decision without "
+                "the promise would spend a whole alpha of its own; keep looks in the audit file"
+            )
 
     def next_alpha(self, split: str, audit: AuditTable) -> float:
         """The one-sided level at which one more student would be judged on a split.
@@ -133,7 +148,9 @@ class Ledger:
             DamagedError: for a line that kdaudit did not write.
             DataError: if the ledger cannot be written, or is a folder.
         """
-        made = _decision(results.contract, results.declared_alpha, results.subjects)
+        made = _decision(
+            results.contract, results.declared_alpha, results.subjects, results.data.judged
+        )
         split = results.data.digest
         if made is None or split is None:
             return None
@@ -209,13 +226,15 @@ class Ledger:
 
 
 def _decision(
-    contract: Sequence[Check], alpha: float, subjects: Sequence[Subject]
+    contract: Sequence[Check], alpha: float, subjects: Sequence[Subject], judged: str | None
 ) -> Decision | None:
     student = next((s.digest for s in subjects if s.role == "student"), None)
     if student is None:
         return None
-    # The same contract against another teacher or baseline is another decision.
+    # The same contract against another teacher or baseline is another decision, and so it is with
+    # other clusters, weights or labels of some rows.
     references = [s.digest for s in subjects if s.role != "student"]
+    references += [] if judged is None else [judged]
     return Decision(student, contract_digest(contract, alpha), json_digest(references))
 
 

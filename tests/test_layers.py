@@ -141,6 +141,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "kdaudit.exceeded": {"kdaudit.estimate", "kdaudit.results", "kdaudit.stats"},
     "kdaudit.contract": {
+        "kdaudit.basis",
         "kdaudit.claims",
         "kdaudit.errors",
         "kdaudit.estimate",
@@ -228,6 +229,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.evidence.view",
         "kdaudit.governance",
         "kdaudit.models.adapter",
+        "kdaudit.results",
         "kdaudit.stats.spending",
     },
     "kdaudit.models": {

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from kdaudit.data.typed_tables import from_records
 from kdaudit.errors import DataError, unknown
 
 PREFIX = "bbq:"
@@ -47,7 +48,7 @@ def as_table(rows: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises:
         DataError: naming the row, and what it lacks or what does not fit.
     """
-    return pd.DataFrame(list(_rows(rows, source)))
+    return from_records(list(_rows(rows, source)))
 
 
 def _rows(rows: pd.DataFrame, source: str) -> Iterator[dict[str, Any]]:

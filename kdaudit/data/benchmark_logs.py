@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from kdaudit.data.typed_tables import column, from_frame
 from kdaudit.errors import DataError
 from kdaudit.evidence.kinds import Floats
 
@@ -104,7 +105,7 @@ class BenchmarkLogs:
 
     def table(self) -> pd.DataFrame:
         """One row per task, document and repeat: id, task, document, repeat, ``doc.<field>``."""
-        return pd.concat([_rows(log) for log in self.tasks.values()], ignore_index=True)
+        return from_frame(pd.concat([_rows(log) for log in self.tasks.values()], ignore_index=True))
 
 
 def _rows(log: TaskLog) -> pd.DataFrame:
@@ -114,7 +115,7 @@ def _rows(log: TaskLog) -> pd.DataFrame:
             "task": log.task,
             "document": log.documents,
             "repeat": np.array(log.repeats, dtype=np.int64),
-            **{f"doc.{name}": pd.Series(cells, dtype=object) for name, cells in log.fields.items()},
+            **{f"doc.{name}": column(cells) for name, cells in log.fields.items()},
         }
     )
 

@@ -54,7 +54,7 @@ def swapped(
     """The texts with all terms swapped, and which texts that changed.
 
     Args:
-        texts: (N,) strings.
+        texts: (N,) strings, None where a cell is empty.
         terms: from `swap_map`.
 
     >>> texts, changed = swapped(np.array(["He said the theme", "no"], object),
@@ -65,7 +65,11 @@ def swapped(
     # Longest first, so that a term of two words goes before its first word.
     words = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
     pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)")
-    out = np.array([pattern.sub(lambda m: terms[m[0]], str(text)) for text in texts], dtype=object)
+    out = np.full(len(texts), None, dtype=object)
+    out[:] = [
+        None if text is None else pattern.sub(lambda m: terms[m[0]], str(text))
+        for text in texts.tolist()
+    ]
     return out, np.asarray(out != texts, dtype=np.bool_)
 
 

@@ -15,7 +15,7 @@ from kdaudit.data import bbq
 from kdaudit.data.answers import as_answers
 from kdaudit.data.audit_file import RUNS, AuditFile, ColumnSplit, DataTable, Names
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
-from kdaudit.data.derived import attributes
+from kdaudit.data.derived import attributes, refuse_reserved
 from kdaudit.data.frame import Frame
 from kdaudit.data.labels import with_labels
 from kdaudit.data.protected_rows import protected_rows
@@ -75,7 +75,8 @@ def load(audit: AuditFile, base: Path, *, to_label: bool = False) -> Dataset:
     dataset = from_table(source, data, audit.audit.seed, base)
     if data.labels is None:
         return dataset
-    frame, files = with_labels(dataset.frame("audit"), data, base, to_label=to_label)
+    seed = audit.audit.seed
+    frame, files = with_labels(dataset.frame("audit"), data, base, seed, to_label=to_label)
     return replace(
         dataset,
         frames={**dataset.frames, "audit": frame},
@@ -227,7 +228,7 @@ def _frame(
     choices = (
         None
         if data.choices is None
-        else as_answers(pick(table, data.choices, "choices", source).iloc[rows])
+        else as_answers(pick(table, data.choices, "choices", source, nested=True).iloc[rows])
     )
     stereotyped = _one_choice(table, rows, "stereotyped", data.stereotyped, choices, source)
     way_out = _one_choice(table, rows, "unknown", data.unknown, choices, source)
@@ -244,7 +245,7 @@ def _frame(
         attributes={name: column.take(rows) for name, column in groups.items()},
         answers=None
         if data.answers is None
-        else as_answers(pick(table, data.answers, "answers", source).iloc[rows]),
+        else as_answers(pick(table, data.answers, "answers", source, nested=True).iloc[rows]),
         source=None
         if data.source is None
         else as_text(pick(table, data.source, "source", source).iloc[rows]),
@@ -297,6 +298,7 @@ def _labels(
     source: str,
 ) -> npt.NDArray[np.object_]:
     label = as_category(pick(table, column, "label", source).iloc[rows])
+    refuse_reserved(label.values, f"{source}: label column {column!r}")
     # A million labels are a few strings, each held once.
     labels = np.array([*label.values, None], dtype=object)[label.codes]
     empty = np.flatnonzero(label.codes < 0)

@@ -1,5 +1,7 @@
 """Attributes by which rows are grouped: the columns that are named, and what follows from them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,6 +14,7 @@ from kdaudit.data.periods import periods
 from kdaudit.errors import DataError
 from kdaudit.evidence.kinds import Bools, Floats
 from kdaudit.evidence.view import Category
+from kdaudit.results import POOL
 
 MOST_VALUES = 200  # of a column of names; more are ids, not groups
 FEW_NUMBERS = 20  # numbers with no more values than this are names: grades, floors, months
@@ -101,6 +104,7 @@ def _numbers(series: pd.Series) -> Floats | None:
 
 def _names(series: pd.Series, name: str, role: str, audited: Bools, source: str) -> Category:
     category = as_category(series)
+    refuse_reserved(category.values, f"{source}: column {name!r} in {role}")
     audited_values = np.count_nonzero(np.bincount(category.codes[audited] + 1)[1:])
     if audited_values > MOST_VALUES:
         raise DataError(
@@ -108,6 +112,20 @@ def _names(series: pd.Series, name: str, role: str, audited: Bools, source: str)
             f"{MOST_VALUES}; gather them into fewer groups first"
         )
     return category
+
+
+def refuse_reserved(values: Iterable[str], where: str) -> None:
+    """Refuse a group that is called what small groups are together.
+
+    Raises:
+        DataError: naming it.
+    """
+    taken = next((value for value in values if POOL.match(value)), None)
+    if taken is not None:
+        raise DataError(
+            f"{where} holds {taken!r}, which is what kdaudit calls all small groups together; call "
+            "the group otherwise"
+        )
 
 
 def _of_text(

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kdaudit.data.row_digests import row_digests
 from kdaudit.evidence.kinds import Bools, Floats, Ints, Strings
 from kdaudit.evidence.view import Category
 from kdaudit.models.adapter import Columns
@@ -22,7 +23,7 @@ class Frame:
         ids: (N,) strings, distinct, sorted.
         labels: (N,) strings, or None for an unlabelled transfer set; of partly labelled rows None
             where there is no label.
-        inputs: (N,) arrays by column: numbers as they are, text as strings.
+        inputs: (N,) arrays by column, as `kdaudit.data.columns.as_input` makes them.
         out_of_scope: (N,) rows whose label no class should claim.
         weight: (N,) positive finite numbers, or None.
         cluster: (N,) codes, or None.
@@ -100,37 +101,3 @@ def split_digest(frame: Frame) -> str:
             digest.update(ends.tobytes())
             digest.update(memoryview(letters or b"")[: ends[-1]])
     return digest.hexdigest()
-
-
-def row_digests(columns: Columns, n: int) -> npt.NDArray[np.object_]:
-    """Digest N rows of named columns by content.
-
-    Args:
-        columns: (N,) arrays by name.
-        n: number of rows, for the case of no columns.
-
-    Returns:
-        (N,) array of 16-byte ``bytes``.
-
-    >>> a = row_digests({"x": np.array([1.0, 2.0, 1.0])}, 3)
-    >>> bool(a[0] == a[2]), bool(a[0] == a[1])
-    (True, False)
-    """
-    numbers = sorted(name for name, column in columns.items() if column.dtype.kind in "biuf")
-    texts = sorted(set(columns) - set(numbers))
-    # Names and kinds lead: the number 1 and the text "1" stay different.
-    head = blake2b("\x1f".join([*numbers, "\x1e", *texts]).encode(), digest_size=16)
-    block = np.empty((n, len(numbers)), dtype="<f8")
-    for i, name in enumerate(numbers):
-        block[:, i] = columns[name]
-    text = [columns[name].tolist() for name in texts]
-    out = np.empty(n, dtype=object)
-    for i in range(n):
-        digest = head.copy()
-        digest.update(block[i].tobytes())
-        for column in text:
-            cell = str(column[i]).encode()
-            digest.update(len(cell).to_bytes(4, "little"))
-            digest.update(cell)
-        out[i] = digest.digest()
-    return out

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from kdaudit.data.typed_tables import from_arrow
 from kdaudit.errors import DataError, examples
 from kdaudit.governance.digest import file_digest
 
@@ -72,7 +73,7 @@ def _named(rows: Any) -> pd.DataFrame:
     """One split as a table, class labels by name."""
     from datasets import ClassLabel
 
-    found: pd.DataFrame = rows.to_pandas()
+    found = from_arrow(rows.with_format("arrow")[:])
     for column, feature in rows.features.items():
         if isinstance(feature, ClassLabel):
             names = dict(enumerate(feature.names))

@@ -13,13 +13,14 @@ from kdaudit.data.frame import Frame, Listed
 from kdaudit.data.readers import Source, read
 from kdaudit.errors import DataError, examples
 from kdaudit.evidence.kinds import Floats, Ints
+from kdaudit.stats.random import stream
 
 STANDS_FOR = "stands_for"
 ROLES = ("labels", "label weights")  # of the two files
 
 
 def with_labels(
-    frame: Frame, data: DataTable, base: Path, *, to_label: bool = False
+    frame: Frame, data: DataTable, base: Path, seed: int, *, to_label: bool = False
 ) -> tuple[Frame, list[tuple[str, Source]]]:
     """The audited rows with the labels that there are, and the files they came from.
 
@@ -27,6 +28,7 @@ def with_labels(
         frame: the rows, without labels.
         data: its ``labels`` says where they are.
         base: the folder that paths are relative to.
+        seed: with which rows were drawn.
         to_label: whether rows are about to be labelled: then no file is no label.
 
     Raises:
@@ -45,7 +47,8 @@ def with_labels(
     source = read(table.path, base)
     files = [(ROLES[0], source)]
     at = _places(source, _id_column(source, table, data), frame)
-    labels[at] = as_text(pick(source.table, table.label, "data.labels label", source.name))
+    told = as_text(pick(source.table, table.label, "data.labels label", source.name))
+    labels[at] = [None if cell is None or not cell.strip() else cell for cell in told]
     if not to_label and not any(label is not None for label in labels):
         raise DataError(
             f"{source.name}: column {table.label!r} is empty in all {len(at)} rows; label them "
@@ -56,6 +59,7 @@ def with_labels(
         weights = read(table.weights, base)
         files.append((ROLES[1], weights))
         stands_for = _stands_for(weights, table, data, frame, at, source.name)
+        _refuse_other_draw(stands_for, seed, weights.name)
     return replace(frame, labels=labels, listed=Listed(rows=len(at), stands_for=stands_for)), files
 
 
@@ -94,7 +98,9 @@ def _stands_for(
         DataError: for numbers below 1, or other rows than those to label.
     """
     at = _places(weights, _id_column(weights, table, data), frame)
-    numbers = as_numbers(pick(weights.table, STANDS_FOR, "data.labels weights", weights.name), "")
+    numbers = as_numbers(
+        pick(weights.table, STANDS_FOR, "data.labels weights", weights.name), weights.name
+    )
     bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 1)))
     if len(bad):
         raise DataError(
@@ -105,6 +111,35 @@ def _stands_for(
     stands_for = np.zeros(len(frame))
     stands_for[at] = numbers
     return stands_for
+
+
+def drawing_order(seed: int, rows: int) -> Ints:
+    """(N,) the order in which rows are drawn, those that stand for themselves left out."""
+    order: Ints = stream(seed, "label", "sample").permutation(rows)
+    return order
+
+
+def _refuse_other_draw(stands_for: Floats, seed: int, name: str) -> None:
+    """Refuse a sample that is not the one the seed draws: chosen rows stand for no others.
+
+    Raises:
+        DataError: saying what does not fit.
+    """
+    drawn = np.flatnonzero(stands_for > 1)
+    if not len(drawn):
+        return
+    if np.ptp(stands_for[drawn]) > 1e-9 * stands_for[drawn[0]]:
+        raise DataError(
+            f"{name}: rows that were drawn stand for equally many each, and here for "
+            f"{stands_for[drawn].min():g} to {stands_for[drawn].max():g}; use the file as "
+            "`kdaudit label` wrote it"
+        )
+    others = [row for row in drawing_order(seed, len(stands_for)) if stands_for[row] != 1]
+    if set(others[: len(drawn)]) != set(drawn.tolist()):
+        raise DataError(
+            f"{name}: these are not the rows that `kdaudit label` draws with [audit] seed = "
+            f"{seed}; use the file as it was written, with the seed of then"
+        )
 
 
 def _refuse_other_rows(

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kdaudit.models.adapter import Columns, Prompt
+from kdaudit.models.inputs import texts
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[
@@ -57,7 +58,8 @@ def prompts(table: PromptTable, inputs: Columns, size: int) -> list[Prompt]:
 
     Args:
         table: the audit file's; without a template the inputs stand a line each.
-        inputs: (N,) arrays by column.
+        inputs: (N,) arrays by column; a cell of a csv file is shown as it stands there, and an
+            empty cell as an empty text.
         size: N.
 
     >>> import numpy as np
@@ -65,7 +67,7 @@ def prompts(table: PromptTable, inputs: Columns, size: int) -> list[Prompt]:
     >>> [one.text for one in prompts(PromptTable(template="{town}, {year}:"), rows, 2)]
     ['Oslo, 1:', 'Rome, 2.5:']
     """
-    cells = {name: [_said(cell) for cell in column.tolist()] for name, column in inputs.items()}
+    cells = {name: texts(column) for name, column in inputs.items()}
     parts: list[tuple[str, str | None]]
     if table.template is None:
         parts = [("\n" if i else "", name) for i, name in enumerate(cells)]
@@ -100,8 +102,3 @@ def _parts(template: str) -> list[tuple[str, str | None]]:
             )
         found.append((text, name))
     return found
-
-
-def _said(cell: object) -> str:
-    """A cell as text; a whole number without its point."""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

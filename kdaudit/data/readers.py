@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from kdaudit.data import bbq, hugging_face
 from kdaudit.data.audit_file import RUNS
+from kdaudit.data.typed_tables import from_arrow, from_frame, from_records
 from kdaudit.errors import DataError, unknown
 from kdaudit.governance.digest import file_digest
 
@@ -108,9 +109,7 @@ def _parquet(path: Path, source: str) -> pd.DataFrame:
         raise DataError(f"{source} cannot be read as Parquet (truncated?): {error}") from error
     if table is None:
         raise DataError(f"{source} has a column twice; rename one")
-    frame: pd.DataFrame = table.to_pandas()
-    # A named index of pandas is a column to everyone else.
-    return frame if frame.index.names == [None] else frame.reset_index()
+    return from_arrow(table)
 
 
 def _jsonl(path: Path, source: str) -> pd.DataFrame:
@@ -127,9 +126,15 @@ def _jsonl(path: Path, source: str) -> pd.DataFrame:
             ) from error
         if not isinstance(row, dict):
             raise DataError(f"{source} is not one JSON object per line: line {number} is {line!r}")
+        if "\\u" in line:
+            _refuse_half_characters(row, source)
         rows.append(row)
+    return from_records(rows)
+
+
+def _refuse_half_characters(row: dict[str, object], source: str) -> None:
     try:
-        return pd.DataFrame(rows)
+        json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(
             f"{source} holds {error.object[error.start : error.end]!r}, half of a character; "
@@ -170,4 +175,4 @@ def _sklearn(source: str) -> Source:
     table["label"] = [str(bunch.target_names[i]) for i in bunch.target]
     table["id"] = [f"{name}-{i:05d}" for i in range(len(table))]
     content = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
-    return Source(name=source, table=table, sha256=content)
+    return Source(name=source, table=from_frame(table), sha256=content)

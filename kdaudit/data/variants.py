@@ -7,6 +7,7 @@ from kdaudit.data.counterfactual import swap_map, swapped
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.evidence.kinds import Bools
 from kdaudit.models.adapter import Columns
+from kdaudit.models.inputs import is_text
 
 AS_IS = "as-is"
 COUNTERFACTUAL = "counterfactual"
@@ -40,7 +41,7 @@ def _swapped(inputs: Columns, variant: str, data: DataTable) -> tuple[Columns, B
     if variant not in declared(data) or data.counterfactual is None:
         raise ConfigError(f"the rows have no variant {variant!r}; [data.counterfactual] makes one")
     terms = swap_map(data.counterfactual.swap)
-    texts = [name for name, column in inputs.items() if column.dtype.kind not in "biuf"]
+    texts = [name for name, column in inputs.items() if is_text(column)]
     for name in data.counterfactual.columns:
         if name not in texts:
             raise ConfigError(

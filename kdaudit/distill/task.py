@@ -27,7 +27,7 @@ from kdaudit.errors import ConfigError, DataError, ModelError, examples, unknown
 from kdaudit.evidence.store import Store
 from kdaudit.governance.digest import json_digest
 from kdaudit.models.code import Code, resolve
-from kdaudit.models.inputs import select
+from kdaudit.models.inputs import for_code, select
 from kdaudit.models.open import Opened, open_model
 from kdaudit.models.torch import Encoder
 from kdaudit.progress import Progress
@@ -295,7 +295,7 @@ def _encode(
     state: Mapping[str, Any] = known or {}
     if student.fit is not None:
         fit = resolve(student.fit, base)
-        state = _plain(fit(dict(select(frames["transfer"].inputs, columns))), fit.name)
+        state = _plain(fit(dict(for_code(select(frames["transfer"].inputs, columns)))), fit.name)
     function = None if student.encode is None else resolve(student.encode, base)
     encoder = Encoder(columns=columns, function=function, state=state)
     encoded = {split: encoder(frame.inputs) for split, frame in frames.items()}

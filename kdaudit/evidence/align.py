@@ -1,6 +1,7 @@
 """Bring each subject's answers onto the audited rows, strictly: by id, with one set of classes."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -131,7 +132,9 @@ def _why_foreign(foreign: Sequence[str], all_ids: frozenset[str]) -> str:
 
 
 def refuse_other_spelling(names: Sequence[str], labels: set[str], who: str, source: str) -> None:
-    """Refuse a class that stands among the labels as the same number, written in another way.
+    """Refuse a class that stands among the labels, written in another way.
+
+    As the same number, in other letters (capitals, Unicode forms) or with blanks around it.
 
     Args:
         names: a subject's classes, after ``rename``.
@@ -150,20 +153,50 @@ def refuse_other_spelling(names: Sequence[str], labels: set[str], who: str, sour
     for name in sorted(set(names) - labels):
         if (label := known.get(_plain(name))) is not None:
             raise DataError(
-                f"{who} writes class {label!r} of {source} as {name!r}: classes are compared as "
-                "text. Write them alike in both, e.g. as whole numbers (pandas: .astype(int)), or "
-                f'say rename = {{ "{name}" = "{label}" }} under its table, for each class'
+                f"{who} writes class {_seen(label, name)} of {source} as {_seen(name, label)}: "
+                f"classes are compared as text. Write them alike in both{_how(label)}, or say "
+                f'rename = {{ "{name}" = "{label}" }} under its table, for each class'
             )
 
 
-def _plain(name: str) -> str:
-    """A whole number without zeros in front and decimals; any other name as it is.
+def _how(label: str) -> str:
+    number = _plain(label).lstrip("-").isdigit()
+    return ", e.g. as whole numbers (pandas: .astype(int))" if number else ""
 
-    >>> [_plain(name) for name in ("007", "7.0", "7", "000", "a7", "0.50")]
-    ['7', '7', '7', '0', 'a7', '0.50']
+
+def refuse_two_spellings(labels: set[str], source: str) -> None:
+    """Refuse two labels that look the same on paper: in two Unicode forms, or with blanks.
+
+    Raises:
+        DataError: naming both.
     """
-    number = re.fullmatch(r"(-?)0*(\d+)(?:\.0*)?", name, re.ASCII)
-    return number[1] + number[2] if number else name
+    seen: dict[str, str] = {}
+    for label in sorted(labels):
+        form = unicodedata.normalize("NFC", label).strip()
+        if form in seen:
+            raise DataError(
+                f"{source} labels rows as {_seen(seen[form], label)} and as "
+                f"{_seen(label, seen[form])}, which look the same and would be two classes; write "
+                "them alike (NFC, without blanks around them)"
+            )
+        seen[form] = label
+
+
+def _seen(name: str, other: str) -> str:
+    """A name in quotes; its letters by number where it looks like the other."""
+    alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
+    return ascii(name) if alike else repr(name)
+
+
+def _plain(name: str) -> str:
+    """A whole number without zeros in front and decimals; any other name in small letters, NFC.
+
+    >>> [_plain(name) for name in ("007", "7.0", "7", "000", "a7", "0.50", "Cafe\u0301 ")]
+    ['7', '7', '7', '0', 'a7', '0.50', 'café']
+    """
+    bare = unicodedata.normalize("NFC", name).strip()
+    number = re.fullmatch(r"(-?)0*(\d+)(?:\.0*)?", bare, re.ASCII)
+    return number[1] + number[2] if number else bare.casefold()
 
 
 def predictions(  # noqa: PLR0913  # one argument per fact about the subject
@@ -205,11 +238,17 @@ def predictions(  # noqa: PLR0913  # one argument per fact about the subject
     if missing or extra:
         said = [f"lacks {examples(missing)}"] if missing else []
         said += [f"has {examples(extra)} which the others lack"] if extra else []
-        raise DataError(
-            f"{who} {' and '.join(said)}; class sets must be equal: "
-            f'rename = {{ "{(extra or ["NAME"])[0]}" = "{(missing or ["name"])[0]}" }} '
-            "under its table maps one name to another"
-        )
+        mapped = ""
+        if extra:
+            mapped = (
+                f'rename = {{ "{extra[0]}" = "{(missing or ["name"])[0]}" }} under its table maps '
+                "one name to another"
+            )
+        added = ""
+        if missing:
+            added = f"a class that it never answers needs a column too, p_{missing[0]} = 0"
+        remedy = "; ".join(filter(None, (mapped, added)))
+        raise DataError(f"{who} {' and '.join(said)}; class sets must be equal: {remedy}")
     ordered = probabilities[:, [names.index(name) for name in classes]]
     valid: Bools = np.asarray(~np.isnan(ordered).any(axis=1), dtype=np.bool_)
     answer = np.where(valid, np.argmax(np.where(valid[:, None], ordered, 0.0), axis=1), -1)

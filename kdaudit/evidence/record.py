@@ -11,7 +11,7 @@ from kdaudit.errors import DamagedError, ModelError
 from kdaudit.evidence.missing import left, refuse_missing
 from kdaudit.evidence.store import Entry, Store
 from kdaudit.governance.digest import json_digest
-from kdaudit.models.adapter import Columns, Runnable, Space
+from kdaudit.models.adapter import Columns, Runnable, Space, UnfitRowError
 
 KIND = "predictions"
 PART_ROWS = 8192  # rows between two points at which an interrupted run can resume
@@ -98,7 +98,7 @@ def record(
             span = slice(number * PART_ROWS, min((number + 1) * PART_ROWS, len(rows)))
             if not entry.has(number):
                 part = {name: column[span] for name, column in columns.items()}
-                entry.write(number, _ask(model, part, rows[span], progress))
+                entry.write(number, _ask(model, part, rows[span], span.start, progress))
                 computed += span.stop - span.start
             else:
                 progress(span.stop - span.start)
@@ -129,13 +129,21 @@ def pending(question: Question, *, store: Store) -> int:
 
 
 def _ask(
-    model: Runnable, columns: Columns, rows: npt.NDArray[np.object_], progress: Progress
+    model: Runnable,
+    columns: Columns,
+    rows: npt.NDArray[np.object_],
+    first: int,
+    progress: Progress,
 ) -> pa.Table:
+    """Answers of rows, of which the first is the ``first`` of all."""
     values, space = [], "logits"
     for start in range(0, len(rows), BATCH_ROWS):
         batch = {name: column[start : start + BATCH_ROWS] for name, column in columns.items()}
         expected = (min(BATCH_ROWS, len(rows) - start), len(model.classes))
-        outputs = model.predict(batch)
+        try:
+            outputs = model.predict(batch)
+        except UnfitRowError as error:
+            raise UnfitRowError(error.said, error.row + first + start) from error
         if outputs.values.shape != expected:
             raise ModelError(
                 f"the model answered {outputs.values.shape} to {expected[0]} rows with "

@@ -19,7 +19,7 @@ from dataclasses import asdict
 import numpy as np
 import pyarrow as pa
 
-from kdaudit.data.frame import row_digests
+from kdaudit.data.row_digests import row_digests
 from kdaudit.evidence.kinds import Floats, Footprint, Ints, Timings
 from kdaudit.evidence.noise import Contention, Watch, unsteady
 from kdaudit.evidence.store import Store

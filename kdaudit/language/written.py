@@ -16,6 +16,7 @@ from kdaudit.evidence.view import GENERATIONS, GRADES, LIKELIHOODS, Questions, T
 from kdaudit.grading.grade import UNGRADED, Grader
 from kdaudit.grading.judged import read_letter, related
 from kdaudit.language.refusals import refusals_of
+from kdaudit.models.inputs import is_text, texts
 from kdaudit.registry import GROUPS, load
 from kdaudit.results import Need
 from kdaudit.results import Subject as Identity
@@ -93,10 +94,10 @@ def likelihoods_of(scored: Scored) -> dict[Need, Trio]:
 
 def questions(frame: Frame) -> Questions:
     """What was asked of the rows of a frame: its text inputs, reference answers and sources."""
-    texts = [column for column in frame.inputs.values() if column.dtype == object]
-    prompt = np.array(["\n".join(map(str, row)) for row in zip(*texts, strict=True)], dtype=object)
+    columns = [texts(column) for column in frame.inputs.values() if is_text(column)]
+    prompt = np.array(["\n".join(row) for row in zip(*columns, strict=True)], dtype=object)
     return Questions(
-        prompt=prompt if texts else np.full(len(frame), "", dtype=object),
+        prompt=prompt if columns else np.full(len(frame), "", dtype=object),
         answers=frame.answers,
         source=frame.source,
         choices=frame.choices,

@@ -195,6 +195,19 @@ class UnfitPromptError(ModelError):
         self.prompt = prompt
 
 
+class UnfitRowError(ModelError):
+    """A row that a model cannot be shown as it is.
+
+    Attributes:
+        row: its position among those that were to be shown; who knows the rows says which it is.
+    """
+
+    def __init__(self, said: str, row: int) -> None:
+        super().__init__(said)
+        self.said = said
+        self.row = row
+
+
 @runtime_checkable
 class Writer(Protocol):
     """A language model that can be asked here: on this machine, or over the network."""

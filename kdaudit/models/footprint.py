@@ -12,9 +12,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 
+from kdaudit.data.csv_cells import CsvCells, Kind
 from kdaudit.evidence.kinds import Footprint
 from kdaudit.models.adapter import Columns, Runnable
 
@@ -37,7 +40,7 @@ def footprint(
     Returns:
         Its footprint; the memory is None where the process did not end well.
     """
-    few = {name: column[:ROWS].tolist() for name, column in columns.items()}
+    few = {name: _sent(column[:ROWS]) for name, column in columns.items()}
     request = {"subject": dict(subject), "base": str(base.resolve()), "columns": few}
     try:
         done = subprocess.run(
@@ -84,13 +87,21 @@ def main() -> None:
     table = SubjectTable.model_validate(request["subject"])
     model = open_model("subject", table, Path(request["base"])).adapter
     assert isinstance(model, Runnable)
-    model.predict({name: _column(cells) for name, cells in request["columns"].items()})
+    model.predict({name: _column(sent) for name, sent in request["columns"].items()})
     sys.stdout.write(f"\n{json.dumps({'base': base, 'peak': high_water()})}\n")
 
 
-def _column(cells: list[float | str]) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-    text = any(isinstance(cell, str) for cell in cells)
-    return np.array(cells, dtype=object if text else np.float64)
+def _sent(column: npt.NDArray[np.generic]) -> Mapping[str, object]:
+    kind = column.kind if isinstance(column, CsvCells) else column.dtype.str
+    plain = (int, float, type(None))
+    cells = [cell if isinstance(cell, plain) else str(cell) for cell in column.tolist()]
+    return {"kind": kind, "cells": cells}
+
+
+def _column(sent: Mapping[str, Any]) -> npt.NDArray[np.generic]:
+    if sent["kind"] in get_args(Kind):
+        return CsvCells(sent["cells"], sent["kind"])
+    return np.array(sent["cells"], dtype=sent["kind"])
 
 
 if __name__ == "__main__":

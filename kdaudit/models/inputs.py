@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from kdaudit.data.columns import as_text
+from kdaudit.data.csv_cells import CsvCells, typed
 from kdaudit.errors import ModelError, unknown
 from kdaudit.models.adapter import Columns
 
@@ -27,8 +30,24 @@ def select(columns: Columns, names: Sequence[str]) -> Columns:
 
 
 def is_text(column: npt.NDArray[np.generic]) -> bool:
-    """Whether a column holds anything but numbers."""
+    """Whether a column holds anything but numbers and truth values."""
+    if isinstance(column, CsvCells):
+        return column.kind not in ("number", "boolean")
     return column.dtype.kind not in "biuf"
+
+
+def texts(column: npt.NDArray[np.generic]) -> list[str]:
+    """The cells of a column as a model that reads text is shown them; an empty cell is "".
+
+    >>> texts(csv_cells(np.array(["0010", None], dtype=object))), texts(np.array([10.0]))
+    (['0010', ''], ['10'])
+    """
+    return [cell or "" for cell in as_text(pd.Series(np.asarray(column)))]
+
+
+def for_code(columns: Columns) -> Columns:
+    """The columns as code of a user is shown them: see `kdaudit.data.csv_cells.typed`."""
+    return {name: typed(column) for name, column in columns.items()}
 
 
 def matrix(columns: Columns, remedy: str) -> npt.NDArray[np.float64]:
@@ -46,9 +65,8 @@ def matrix(columns: Columns, remedy: str) -> npt.NDArray[np.float64]:
     """
     for name, column in columns.items():
         if is_text(column):
-            raise ModelError(
-                f"input column {name!r} holds text, e.g. {column[:1].tolist()}; {remedy}"
-            )
+            few = [cell for cell in np.asarray(column)[:100].tolist() if cell is not None][:1]
+            raise ModelError(f"input column {name!r} holds text, e.g. {few}; {remedy}")
     if not columns:
         raise ModelError("there are no input columns; name them under [data] inputs")
-    return np.stack([np.asarray(column, np.float64) for column in columns.values()], axis=1)
+    return np.stack([np.asarray(typed(column), np.float64) for column in columns.values()], axis=1)

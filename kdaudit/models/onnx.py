@@ -19,14 +19,13 @@ from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from kdaudit.data.columns import as_text
+from kdaudit.data.csv_cells import typed
 from kdaudit.errors import ModelError, unknown
 from kdaudit.governance.digest import file_digest
-from kdaudit.models.adapter import Columns, Outputs, Space
+from kdaudit.models.adapter import Columns, Outputs, Space, UnfitRowError
 from kdaudit.models.code import Code, resolve, said
-from kdaudit.models.inputs import is_text, matrix, select
+from kdaudit.models.inputs import is_text, matrix, select, texts
 from kdaudit.models.pretrained import require, versions
 from kdaudit.models.torch import Encoder, read_state
 
@@ -180,8 +179,8 @@ class OnnxModel:
         shown = select(columns, self.columns)
         if len(inputs) > 1:
             return {
-                given.name: _column(given, column)
-                for given, column in zip(inputs, shown.values(), strict=True)
+                given.name: _column(given, name, column)
+                for given, (name, column) in zip(inputs, shown.items(), strict=True)
             }
         (given,) = inputs
         if given.type == "tensor(string)" or len(given.shape) == 1:
@@ -190,9 +189,11 @@ class OnnxModel:
                     f"{self.path.name} reads one column, and there are {len(shown)} "
                     f'({", ".join(shown)}); name it, e.g. inputs = ["{next(iter(shown), "x")}"]'
                 )
-            return {given.name: _column(given, next(iter(shown.values())))}
-        stacked = matrix(shown, 'say how to encode it: encode = "module:function"')
-        return {given.name: stacked.astype(_kind(given))}
+            ((name, column),) = shown.items()
+            return {given.name: _column(given, name, column)}
+        matrix(shown, 'say how to encode it: encode = "module:function"')  # refuses text
+        cells = [_exactly(given, name, column) for name, column in shown.items()]
+        return {given.name: np.stack(cells, axis=1)}
 
     def _answers(self, fed: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.floating]:
         """(N, C), by as many rows at once as the graph takes."""
@@ -352,19 +353,52 @@ def _kind(given: Any) -> Any:
     return TYPES[given.type]
 
 
-def _column(given: Any, column: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
+def _column(given: Any, name: str, column: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
     """One column in the type and rank of an input."""
     values: npt.NDArray[Any]
     if given.type == "tensor(string)":
-        values = np.array([cell or "" for cell in as_text(pd.Series(column))], dtype=object)
-    elif is_text(column):
-        raise ModelError(
-            f"the input {given.name} wants {given.type}, and the column holds text, e.g. "
-            f"{column[:1].tolist()}"
-        )
+        # ONNX has no missing text; what serves such a model hands it an empty one.
+        values = np.array(texts(column), dtype=object)
+    elif is_text(column) and column.dtype != object:
+        raise ModelError(f"the input {given.name} wants {given.type}, and {name!r} holds dates")
     else:
-        values = np.asarray(column).astype(_kind(given))
+        values = _exactly(given, name, column)
     return values[:, None] if len(given.shape) == 2 else values
+
+
+def _exactly(given: Any, name: str, column: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
+    """A column of numbers in the type of an input, every cell as it is.
+
+    Raises:
+        UnfitRowError: for an empty cell, a fraction or a number out of range where the input takes
+            whole numbers or truth values; or for text.
+    """
+    kind, shown = np.dtype(_kind(given)), typed(column)
+    if shown.dtype == object:
+        for row, cell in enumerate(shown.tolist()):
+            if isinstance(cell, str):
+                raise UnfitRowError(
+                    f"the input {given.name} wants {given.type}, and column {name!r} holds text, "
+                    f"{cell!r}",
+                    row,
+                )
+        shown = np.array([np.nan if cell is None else cell for cell in shown], dtype=object)
+    if kind.kind == "f":
+        return shown.astype(kind)
+    numbers = shown.astype(np.float64)
+    least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    with np.errstate(invalid="ignore"):
+        unfit = (numbers != np.trunc(numbers)) | (numbers < least) | (numbers > most)
+    unfit |= ~np.isfinite(numbers)
+    if unfit.any():
+        row = int(np.flatnonzero(unfit)[0])
+        cell = "an empty cell" if np.isnan(numbers[row]) else f"{shown[row]}"
+        raise UnfitRowError(
+            f"the input {given.name} wants {given.type}, and column {name!r} holds {cell}; show it "
+            "whole numbers in its range, or leave the row out of the audit and say so",
+            row,
+        )
+    return shown.astype(kind) if shown.dtype.kind in "iub" else numbers.astype(kind)
 
 
 def _made_up(given: Any, path: Path) -> npt.NDArray[Any]:

@@ -20,10 +20,11 @@ from kdaudit.errors import ModelError
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.adapter import Columns, Outputs
 from kdaudit.models.code import said
-from kdaudit.models.inputs import is_text, matrix, select
+from kdaudit.models.fitted_categories import fitted_categories, shown_as
+from kdaudit.models.inputs import is_text, matrix, select, texts
 from kdaudit.models.torch import PICKLES
 
-ADAPTER = "sklearn 1"  # raised when the same file would answer differently
+ADAPTER = "sklearn 2"  # raised when the same file would answer differently
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,13 +95,16 @@ class SklearnModel:
         Raises:
             ModelError: for a missing column, or what the model itself raised.
         """
-        shown = select(columns, self.columns)
+        shown = {
+            name: shown_as(column, self._categories.get(name))
+            for name, column in select(columns, self.columns).items()
+        }
         first, *others = shown.values() or (np.empty(0),)
         table: Any
         if self.columns or (others and any(map(is_text, shown.values()))):
             table = pd.DataFrame(dict(shown))
         elif is_text(first):
-            table = first
+            table = np.array(texts(first), dtype=object)
         else:
             table = matrix(shown, "")
         try:
@@ -115,6 +119,10 @@ class SklearnModel:
     def size(self) -> int:
         """Bytes of the file."""
         return self.path.stat().st_size
+
+    @cached_property
+    def _categories(self) -> Mapping[str, Sequence[Any]]:
+        return fitted_categories(self._model)
 
     @cached_property
     def _model(self) -> Any:

@@ -24,7 +24,8 @@ from kdaudit.errors import ModelError
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.adapter import Columns, Outputs
 from kdaudit.models.code import Code, resolve, said
-from kdaudit.models.inputs import matrix, select
+from kdaudit.models.inputs import for_code, matrix, select
+from kdaudit.models.transformer import ENCODE
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +68,8 @@ class Encoder:
             )
         else:
             name = self.function.name
-            answer = self.function(dict(shown), self.state)
+            given = shown if self.function.name == ENCODE else for_code(shown)
+            answer = self.function(dict(given), self.state)
             encoded = answer.detach() if isinstance(answer, torch.Tensor) else _tensor(answer, name)
         rows = len(next(iter(shown.values()), ()))
         if (

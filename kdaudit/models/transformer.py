@@ -15,12 +15,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from kdaudit.data.columns import as_text
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Columns
 from kdaudit.models.code import said
+from kdaudit.models.inputs import texts as column_texts
 
 if TYPE_CHECKING:
     import torch
@@ -145,9 +143,7 @@ def texts(columns: Columns) -> list[list[str]]:
             f"{len(columns)} input columns ({', '.join(columns) or 'none'}): name it, e.g. "
             'text = "message" beside hf, or inputs = ["message"] in [student] of a recipe'
         )
-    return [
-        [cell or "" for cell in as_text(pd.Series(column)).tolist()] for column in columns.values()
-    ]
+    return [column_texts(column) for column in columns.values()]
 
 
 def state(tokenizer: str, *, max_length: int, padding: int) -> dict[str, Any]:

@@ -187,9 +187,14 @@ def test_another_promise_for_the_same_student_is_another_look(
     assert "no look is left" in third.err
 
 
-def test_a_look_undone_has_spent_all(looking: Path, kdaudit: Run, other: Rewritten) -> None:
+def test_a_promise_of_looks_is_kept(looking: Path, kdaudit: Run, other: Rewritten) -> None:
     assert kdaudit("run", looking / "audit.toml").code == 0
-    assert kdaudit("run", other("plain.toml", {"looks = 3\n": "\n"})).code == 0
-    again = kdaudit("run", other("bad.toml", {"good.csv": "bad.csv"}))
-    assert again.code == 2
-    assert "decided once outside of the promise" in again.err
+    plain = kdaudit("run", other("plain.toml", {"looks = 3\n": "\n"}))
+    assert plain.code == 2
+    assert "keep looks in the audit file" in plain.err
+
+
+def test_other_clusters_are_another_look(looking: Path, kdaudit: Run, other: Rewritten) -> None:
+    assert kdaudit("run", looking / "audit.toml").code == 0
+    again = kdaudit("run", other("wide.toml", {'id = "id"': 'id = "id"\ncluster = "id"'}))
+    assert "look 2 of 3" in again.out

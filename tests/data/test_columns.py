@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from kdaudit.data.columns import as_category, as_input, as_numbers, as_text, distinct, pick
+from kdaudit.data.csv_cells import typed
 from kdaudit.errors import DataError
 
 
@@ -18,9 +19,9 @@ from kdaudit.errors import DataError
         (["1.0", "01"], ["1.0", "01"]),
         ([True, False], ["True", "False"]),
         ([np.inf, -0.0], ["inf", "0"]),
-        ([1e20, 1e-7], ["100000000000000000000", "1e-07"]),
+        ([2.0**53, 1e-7], ["9007199254740992", "1e-07"]),
         (["a", None], ["a", None]),
-        ([1, "a", None, 2.0], ["1", "a", None, "2.0"]),
+        ([1, "a", None, 2.0], ["1", "a", None, "2"]),
     ],
 )
 def test_cells_as_text(cells: list[object], text: list[str | None]) -> None:
@@ -61,13 +62,46 @@ def test_a_cell_that_is_no_number_is_named(bad: str) -> None:
         as_numbers(pd.Series(["0.5", bad, "x"], name="p"), "f")
 
 
-def test_inputs_are_numbers_only_if_every_cell_is() -> None:
-    assert as_input(pd.Series(["1", "2", None])).tolist() == pytest.approx(
-        [1, 2, np.nan], nan_ok=True
+def test_cells_of_a_csv_file_are_numbers_only_if_every_cell_is() -> None:
+    numbers = as_input(pd.Series(["01", "2", None], dtype="str"))
+    assert numbers.tolist() == ["01", "2", None]
+    assert typed(numbers).tolist() == pytest.approx([1, 2, np.nan], nan_ok=True)
+    # Whether they are is a fact of the whole column.
+    assert typed(as_input(pd.Series(["1", "two", None], dtype="str"))[:1]).tolist() == ["1"]
+    assert typed(as_input(pd.Series([None, None], dtype="str"))).tolist() == [None, None]
+
+
+def test_inputs_are_what_the_file_holds() -> None:
+    assert as_input(pd.Series(["1", None], dtype=object)).tolist() == ["1", None]
+    assert as_input(pd.Series([True, False])).tolist() == [True, False]
+    assert as_input(pd.Series([2**53 + 1, 5])).tolist() == [2**53 + 1, 5]
+    assert as_input(pd.Series([2**53 + 1, None], dtype="Int64")).tolist() == [2**53 + 1, None]
+    assert as_input(pd.Series([5, None], dtype="Int64")).tolist() == pytest.approx(
+        [5, np.nan], nan_ok=True
     )
-    assert as_input(pd.Series(["1", "two", None])).tolist() == ["1", "two", ""]
-    assert as_input(pd.Series([None, None], dtype=object)).tolist() == ["", ""]
-    assert as_input(pd.Series([True, False])).tolist() == [1.0, 0.0]
+
+
+def test_a_float_that_is_no_exact_whole_number_is_no_text() -> None:
+    with pytest.raises(DataError, match=r"column 'shop' holds 9007199254740994 .*row 2 .*Int64"):
+        as_text(pd.Series([1.0, 2.0**53 + 2, None], name="shop"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (["ui", "bug"], "holds a list in data row 2.*audit each label by itself"),
+        ([0, 1], "holds a list in data row 2.*zeros and ones"),
+        (np.array([0.5, 2.0]), "holds a list .*Write each number into a column of its own"),
+        ({"role": "user"}, "holds an object in data row 2"),
+        (b"x", "holds bytes in data row 2"),
+    ],
+)
+def test_a_list_is_no_cell(cell: object, said: str) -> None:
+    table = pd.DataFrame({"tags": pd.Series(["a", cell], dtype=object)})
+    with pytest.raises(DataError, match=rf"f: column 'tags' {said}"):
+        pick(table, "tags", "label", "f")
+    with pytest.raises(DataError, match=r"column 'tags'"):
+        as_text(table["tags"])
 
 
 def test_categories_are_sorted_codes_and_empty_is_none() -> None:

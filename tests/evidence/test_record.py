@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pytest
 
-from kdaudit.data.frame import row_digests
+from kdaudit.data.row_digests import row_digests
 from kdaudit.errors import DamagedError, ModelError
 from kdaudit.evidence import record as module
 from kdaudit.evidence.record import Question, Recording, record

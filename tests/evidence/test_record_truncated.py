@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdaudit.data.frame import row_digests
+from kdaudit.data.row_digests import row_digests
 from kdaudit.errors import DamagedError, DataError, ModelError
 from kdaudit.evidence import record_truncated as module
 from kdaudit.evidence.record_truncated import Ask, Kept, record_truncated, rows_left, stored

@@ -16,6 +16,7 @@ from kdaudit.distill.training.sources import TEACHER, Batch, Stored
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Columns
 from kdaudit.models.code import Code
+from kdaudit.models.inputs import for_code
 from kdaudit.models.torch import Encoder
 from kdaudit.stats.random import stream
 
@@ -35,7 +36,8 @@ def view(augment: Code, columns: Columns, generator: np.random.Generator) -> Col
         ModelError: if it fails, or returns other columns or rows.
     """
     n = len(next(iter(columns.values())))
-    given = augment({name: column.copy() for name, column in columns.items()}, generator)
+    shown = for_code(columns)
+    given = augment({name: column.copy() for name, column in shown.items()}, generator)
     if not isinstance(given, Mapping) or set(given) != set(columns):
         got = sorted(given) if isinstance(given, Mapping) else type(given).__name__
         raise ModelError(f"{augment.name} must return the columns {sorted(columns)}, got {got}")
