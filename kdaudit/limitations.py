@@ -279,6 +279,14 @@ def _wrong(right: Estimate) -> int:
 
 
 def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
+    if data.alone:
+        yield _Draft(
+            "medium",
+            f"{data.alone:,} of the {data.labelled or 0:,} labelled rows stand for themselves "
+            "only, though all subjects answer them alike. Rows on which another student differs do "
+            "so; drawn rows do not, and own values would be wrong if these were drawn.",
+            "data",
+        )
     if data.label_source is None:
         yield _Draft("medium", "Who or what labelled the rows is NOT PROVIDED.", "data")
     elif data.label_source.startswith("model:"):

@@ -21,6 +21,7 @@ from kdaudit.decision import decided
 from kdaudit.errors import ConfigError, ExitCode, KdauditError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Footprint, Generations, Likelihoods, Predictions, RowScores
+from kdaudit.evidence.partly_labelled import needs_label
 from kdaudit.evidence.serving import Serving, paired
 from kdaudit.evidence.store import Store
 from kdaudit.evidence.view import PREDICTIONS, SCORES, SERVING, Evidence, Kind, Streams, Trio
@@ -384,7 +385,17 @@ def _summary(
         digest=split_digest(frame),
         labelled=None if frame.labelled is None else int(frame.labelled.sum()),
         judged=judged_digest(data, frame),
+        alone=_alone(frame, evidence),
     )
+
+
+def _alone(frame: Frame, evidence: Evidence) -> int | None:
+    """Labelled rows that stand for themselves although all subjects answer them alike."""
+    listed = frame.listed
+    if listed is None or listed.stands_for is None or frame.labelled is None:
+        return None
+    own = listed.stands_for[~frame.out_of_scope] == 1
+    return int(np.count_nonzero(own & ~needs_label(evidence[PREDICTIONS])))
 
 
 def _inputs(

@@ -1,6 +1,7 @@
 """The audited models: opened, asked once on the audit split, and named by what they rest on."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -180,7 +181,7 @@ def with_unknown_named(
     """Everyone's answers, with those named that are no class; a reference gave none there.
 
     A class is what a label of any split is called, a column of probabilities, or the favourable
-    class.
+    class; where not all rows have their label yet, also what two subjects answer.
     """
     known = set(data.positive)
     for frame in dataset.frames.values():
@@ -188,6 +189,8 @@ def with_unknown_named(
     for one in asked.values():
         if one.labels is None:
             known |= {one.table.rename.get(name, name) for name in one.classes}
+    if dataset.frame("audit").listed is not None:
+        known |= _answered_by_several(asked)
     found = dict(asked)
     for role, one in asked.items():
         if one.labels is None or one.opened.kind != "predictions" or not known:
@@ -203,6 +206,15 @@ def with_unknown_named(
             kept = tuple(name for name in one.classes if name in spelled)
             found[role] = replace(found[role], labels=without(one.labels, unknown), classes=kept)
     return found
+
+
+def _answered_by_several(asked: Mapping[Subject, Asked]) -> set[str]:
+    named = Counter(
+        name
+        for one in asked.values()
+        for name in {one.table.rename.get(name, name) for name in one.classes}
+    )
+    return {name for name, subjects in named.items() if subjects > 1}
 
 
 def question(model: Runnable, frame: Frame, need: Need, data: DataTable) -> Question:

@@ -273,11 +273,12 @@ def _look(before: Iterable[Terms], audit: AuditTable) -> tuple[Look, float]:
         )
     share = spent(audit.alpha, number / audit.looks, audit.spending) - gone
     if share <= 0:
-        times = "once" if free == 1 else f"{free} times"
+        how = "were promised other looks before"
+        if free:
+            how = f"decided {'once' if free == 1 else f'{free} times'} outside of the promise"
         raise ConfigError(
-            f"[audit] looks = {audit.looks}: these rows decided {times} outside of the promise, "
-            f"which spent {gone:.3g} of alpha = {audit.alpha:g}, so this look has nothing left to "
-            "spend; audit on fresh rows"
+            f"[audit] looks = {audit.looks}: these rows {how}, which spent {gone:.3g} of alpha "
+            f"= {audit.alpha:g}, so this look has nothing left to spend; audit on fresh rows"
         )
     look = Look(
         number=number,

@@ -12,7 +12,7 @@ import pytest
 
 import kdaudit
 from kdaudit.contract import Policy, judge
-from kdaudit.errors import ConfigError
+from kdaudit.errors import ConfigError, DataError
 from kdaudit.estimate import Estimate, NotMeasured
 from kdaudit.results import (
     Better,
@@ -560,3 +560,39 @@ def test_one_missing_answer_keeps_calibration_measured() -> None:
     )
     for code in ("CAL004", "CAL007"):
         assert not isinstance(results.finding(code).difference, NotMeasured), code
+
+
+# Names that kdaudit uses itself
+
+
+def test_no_group_is_called_what_small_groups_are_together() -> None:
+    label = labels(1000)
+    with pytest.raises(DataError, match="holds 'all under 60 rows', which is what kdaudit calls"):
+        kdaudit.audit(
+            data=pd.DataFrame({"label": label, "g": np.repeat(["A", "all under 60 rows"], 500)}),
+            teacher=label,
+            student=label,
+            slices=["g"],
+        )
+
+
+def test_harm_that_is_shown_in_a_small_group_blocks_beside_many_others() -> None:
+    """Thirty towns of twenty rows; Holm over all of them leaves the one that loses undecided."""
+    rng, n = np.random.default_rng(0), 600
+    label, town = (
+        labels(n + 2000),
+        np.repeat([f"t{k:02d}" for k in range(30)] + ["big"], [20] * 30 + [2000]),
+    )
+    teacher = rng.random(n + 2000) < 0.995
+    lost = (town == "t07") & (np.cumsum(town == "t07") <= 8)
+    results = kdaudit.audit(
+        data=pd.DataFrame({"label": label, "g": town}),
+        teacher=answers(teacher, label),
+        student=answers(teacher & ~lost, label),
+        slices=["g"],
+        contract=[{"check": "SLC001", "each": ["g"], "margin": 0.05}],
+    )
+    one = verdicts(results)["SLC001[g=t07]"]
+    assert one.outcome is not Outcome.PASS
+    assert one.blocks
+    assert results.exit_code != 0

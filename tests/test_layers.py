@@ -230,6 +230,7 @@ ALLOWED: dict[str, set[str]] = {
         "kdaudit.governance",
         "kdaudit.models.adapter",
         "kdaudit.results",
+        "kdaudit.stats.random",
         "kdaudit.stats.spending",
     },
     "kdaudit.models": {

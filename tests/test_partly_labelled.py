@@ -404,3 +404,90 @@ def test_power_before_anything_is_labelled(
         line for line in kdaudit("power", path).out.splitlines() if line.startswith("SLC002")
     )
     assert int(recall.split("teacher")[1].split()[0].replace(",", "")) < 400
+
+
+LABELS = '[data.labels]\npath = "labels.csv"\nweights = "weights.csv"'
+
+
+@pytest.mark.parametrize("junk", ["?", "unknown", "None"])
+def test_a_label_that_nobody_answers_is_no_class(
+    folder: Path, truth: pd.DataFrame, junk: str, kdaudit: Callable[..., Any]
+) -> None:
+    """Both models are wrong on such a row, so that a loss there would not be seen."""
+    for name in ("teacher.csv", "student.csv"):
+        said = pd.read_csv(folder / name, dtype={"id": str}).set_index("id")
+        answer = said.idxmax(axis="columns").str.removeprefix("p_").rename("prediction")
+        answer.to_csv(folder / name)
+    path = write(folder, "junk", LABELS, "rows.csv")
+    write_rows_to_label(path)
+    sheet = fill_in(folder, truth)
+    sheet.loc[:20, "label"] = junk
+    sheet.to_csv(folder / "labels.csv", index=False)
+    done = kdaudit("run", path)
+    assert done.code == 2
+    assert f"labels.csv: 21 rows have the label '{junk}', which no model answers" in done.err
+
+
+def test_blanks_are_no_label(folder: Path, truth: pd.DataFrame) -> None:
+    path = write(folder, "blanks", LABELS, "rows.csv")
+    write_rows_to_label(path)
+    sheet = fill_in(folder, truth)
+    full = execute(path).audited.results.data.labelled
+    sheet.loc[:20, "label"] = "  "
+    sheet.to_csv(folder / "labels.csv", index=False)
+    assert execute(path).audited.results.data.labelled == (full or 0) - 21
+
+
+def test_a_sample_that_was_chosen_is_refused(folder: Path, truth: pd.DataFrame) -> None:
+    """Rows that were drawn, less those that the student gets wrong, stand for no others."""
+    path = write(folder, "chosen", LABELS, "rows.csv")
+    write_rows_to_label(path)
+    fill_in(folder, truth)
+    weights = pd.read_csv(folder / "weights.csv", dtype={"id": str})
+    drawn = weights.index[weights["stands_for"] > 1]
+    fewer = weights.drop(index=drawn[:20])
+    total = weights["stands_for"].sum() - (fewer["stands_for"] == 1).sum()
+    fewer.loc[fewer["stands_for"] > 1, "stands_for"] = total / (len(drawn) - 20)
+    fewer.to_csv(folder / "weights.csv", index=False)
+    sheet = pd.read_csv(folder / "labels.csv", dtype=str)
+    sheet[sheet["id"].isin(fewer["id"])].to_csv(folder / "labels.csv", index=False)
+    with pytest.raises(DataError, match="not the rows that `kdaudit label` draws"):
+        execute(path)
+    uneven = weights.copy()
+    uneven.loc[drawn[0], "stands_for"] += 1
+    uneven.to_csv(folder / "weights.csv", index=False)
+    sheet.to_csv(folder / "labels.csv", index=False)
+    with pytest.raises(DataError, match="stand for equally many each"):
+        execute(path)
+
+
+def test_drawn_rows_that_stand_for_themselves_are_named(folder: Path, truth: pd.DataFrame) -> None:
+    path = write(folder, "alone", LABELS, "rows.csv")
+    write_rows_to_label(path)
+    fill_in(folder, truth)
+    assert execute(path).audited.results.data.alone == 0
+    weights = pd.read_csv(folder / "weights.csv", dtype={"id": str})
+    drawn = weights.index[weights["stands_for"] > 1]
+    weights.loc[drawn[:10], "stands_for"] = 1
+    left = len(drawn) - 10
+    weights.loc[drawn[10:], "stands_for"] *= len(drawn) / left
+    weights.to_csv(folder / "weights.csv", index=False)
+    results = execute(path).audited.results
+    assert results.data.alone == 10
+    assert any(
+        "10 of the" in one.text and "stand for themselves" in one.text
+        for one in results.limitations
+    )
+
+
+def test_a_gap_whose_direction_is_unknown_is_not_forgiven(
+    folder: Path, truth: pd.DataFrame, kdaudit: Callable[..., Any]
+) -> None:
+    path = write(folder, "lax", LABELS, "rows.csv")
+    text = path.read_text("utf-8")
+    contract = '[[contract]]\ncheck = "FAI004"\neach = ["group"]\nmargin = 0.0001\n'
+    policy = '[policy.lax]\ninconclusive = "warn"\n'
+    path.write_text(text[: text.index("[[contract]]")] + contract + policy, "utf-8")
+    write_rows_to_label(path)
+    fill_in(folder, truth)
+    assert kdaudit("run", path, "--policy", "lax").code == 3

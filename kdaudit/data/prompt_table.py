@@ -5,8 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from kdaudit.data.shown import texts
 from kdaudit.models.adapter import Columns, Prompt
-from kdaudit.models.inputs import texts
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[

@@ -4,10 +4,10 @@ import numpy as np
 
 from kdaudit.data.audit_file import DataTable
 from kdaudit.data.counterfactual import swap_map, swapped
+from kdaudit.data.shown import is_text
 from kdaudit.errors import ConfigError, unknown
 from kdaudit.evidence.kinds import Bools
 from kdaudit.models.adapter import Columns
-from kdaudit.models.inputs import is_text
 
 AS_IS = "as-is"
 COUNTERFACTUAL = "counterfactual"

@@ -9,6 +9,7 @@ import numpy as np
 from kdaudit.basis import ORDER, Subject
 from kdaudit.data.audit_file import GradingTable
 from kdaudit.data.frame import Frame
+from kdaudit.data.shown import is_text, texts
 from kdaudit.errors import DataError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Grades, Ints, Likelihoods, Strings
@@ -16,7 +17,6 @@ from kdaudit.evidence.view import GENERATIONS, GRADES, LIKELIHOODS, Questions, T
 from kdaudit.grading.grade import UNGRADED, Grader
 from kdaudit.grading.judged import read_letter, related
 from kdaudit.language.refusals import refusals_of
-from kdaudit.models.inputs import is_text, texts
 from kdaudit.registry import GROUPS, load
 from kdaudit.results import Need
 from kdaudit.results import Subject as Identity

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from kdaudit.data.columns import as_text
-from kdaudit.data.csv_cells import CsvCells, typed
+from kdaudit.data.csv_cells import typed
+from kdaudit.data.shown import is_text
 from kdaudit.errors import ModelError, unknown
 from kdaudit.models.adapter import Columns
 
@@ -27,22 +26,6 @@ def select(columns: Columns, names: Sequence[str]) -> Columns:
                 f"{unknown('input column', name, columns)}; name it under [data] inputs"
             )
     return {name: columns[name] for name in names} if names else columns
-
-
-def is_text(column: npt.NDArray[np.generic]) -> bool:
-    """Whether a column holds anything but numbers and truth values."""
-    if isinstance(column, CsvCells):
-        return column.kind not in ("number", "boolean")
-    return column.dtype.kind not in "biuf"
-
-
-def texts(column: npt.NDArray[np.generic]) -> list[str]:
-    """The cells of a column as a model that reads text is shown them; an empty cell is "".
-
-    >>> texts(csv_cells(np.array(["0010", None], dtype=object))), texts(np.array([10.0]))
-    (['0010', ''], ['10'])
-    """
-    return [cell or "" for cell in as_text(pd.Series(np.asarray(column)))]
 
 
 def for_code(columns: Columns) -> Columns:

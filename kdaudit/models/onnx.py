@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kdaudit.data.csv_cells import typed
+from kdaudit.data.shown import is_text, texts
 from kdaudit.errors import ModelError, unknown
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.adapter import Columns, Outputs, Space, UnfitRowError
 from kdaudit.models.code import Code, resolve, said
-from kdaudit.models.inputs import is_text, matrix, select, texts
+from kdaudit.models.inputs import matrix, select
 from kdaudit.models.pretrained import require, versions
 from kdaudit.models.torch import Encoder, read_state
 

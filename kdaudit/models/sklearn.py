@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 
 from kdaudit.data.columns import as_text
+from kdaudit.data.shown import is_text, texts
 from kdaudit.errors import ModelError
 from kdaudit.governance.digest import file_digest
 from kdaudit.models.adapter import Columns, Outputs
 from kdaudit.models.code import said
 from kdaudit.models.fitted_categories import fitted_categories, shown_as
-from kdaudit.models.inputs import is_text, matrix, select, texts
+from kdaudit.models.inputs import matrix, select
 from kdaudit.models.torch import PICKLES
 
 ADAPTER = "sklearn 2"  # raised when the same file would answer differently

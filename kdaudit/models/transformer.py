@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kdaudit.data.shown import texts as column_texts
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Columns
 from kdaudit.models.code import said
-from kdaudit.models.inputs import texts as column_texts
 
 if TYPE_CHECKING:
     import torch
