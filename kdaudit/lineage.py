@@ -116,7 +116,7 @@ class Lineage:
     comparisons: tuple[Comparison, ...] = ()
     init: Mapping[str, object] | None = None  # where the first weights come from, if not drawn
     search: Searched | None = None
-    source: Mapping[str, str] = field(default_factory=dict)  # recipe sha256, commit, dirty
+    source: Mapping[str, str] = field(default_factory=dict)  # recipe sha256, commit
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float

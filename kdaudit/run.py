@@ -35,7 +35,7 @@ class Run:
         seconds: wall time by stage.
         environment: Python, platform, processor, cores, memory, thread count, load.
         packages: versions of the libraries that computed.
-        source: commit and dirty flag of the folder of the audit file, where it is a git checkout.
+        source: commit of the folder of the audit file, where it is a git checkout.
         predicted: rows each subject was run on in this execution.
         reused: rows whose evidence was already in the store.
         lineage: the history of each subject that has one, by role.

@@ -416,8 +416,8 @@ def test_a_label_that_nobody_answers_is_no_class(
     """Both models are wrong on such a row, so that a loss there would not be seen."""
     for name in ("teacher.csv", "student.csv"):
         said = pd.read_csv(folder / name, dtype={"id": str}).set_index("id")
-        answer = said.idxmax(axis="columns").str.removeprefix("p_").rename("prediction")
-        answer.to_csv(folder / name)
+        answer = [str(column).removeprefix("p_") for column in said.idxmax(axis="columns")]
+        pd.DataFrame({"id": said.index, "prediction": answer}).to_csv(folder / name, index=False)
     path = write(folder, "junk", LABELS, "rows.csv")
     write_rows_to_label(path)
     sheet = fill_in(folder, truth)

@@ -2,12 +2,13 @@
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from kdaudit.governance.commit import commit_of
 
 COMPUTING = ("kdaudit", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "fairlearn")
 ALSO = ("torch", "safetensors", "skops", "pydantic", "jinja2")
@@ -49,27 +50,9 @@ def machine() -> dict[str, str]:
 
 
 def source(folder: Path) -> dict[str, str]:
-    """Commit and dirty flag of the git checkout that holds ``folder``, or nothing."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    changed = _git(folder, "status", "--porcelain", "--", ".")
-    return {"commit": commit, "dirty": "yes" if changed else "no"}
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603  # fixed words
-            ["git", *words],  # noqa: S607  # the user's git
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    """Commit of the git checkout that holds ``folder``, or nothing."""
+    commit = commit_of(folder)
+    return {} if commit is None else {"commit": commit}
 
 
 def _processor() -> str:

@@ -26,7 +26,7 @@ from kdaudit.models.transformer import ATTENTION, ENCODE, state, texts
 if TYPE_CHECKING:
     import torch
 
-ADAPTER = "hf 1"  # raised when the same files would answer differently
+ADAPTER = "hf 2"  # raised when the same files would answer differently
 LIMIT = 512  # tokens, where neither user nor tokenizer nor architecture says less
 
 
@@ -199,6 +199,9 @@ class SequenceClassifier:
                 f"the tokenizer of {self.folder.name} has no padding token, so rows of different "
                 "lengths cannot be answered together; set tokenizer.pad_token and save it again"
             )
+        # Learned positions are counted from the first column, so padding may not stand there; the
+        # heads of Transformers take the last token that is none.
+        tokenizer.padding_side = "right"
         return tokenizer
 
     @cached_property
