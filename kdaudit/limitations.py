@@ -51,6 +51,7 @@ def limitations(results: Results, verdicts: Sequence[Verdict]) -> tuple[Limitati
     roles = {str(subject.role) for subject in results.subjects}
     drafts = [
         *_of_verdicts(contract, verdicts),
+        *_of_contract(contract),
         *_of_suites(suites),
         *_of_teacher(contract, suites, alpha, roles),
         *_of_absent(suites),
@@ -86,6 +87,22 @@ def _of_verdicts(contract: Sequence[Check], verdicts: Sequence[Verdict]) -> Iter
             weight,
             f"{verdict.address} {said[verdict.outcome]}: {verdict.reason}.",
             verdict.address,
+        )
+
+
+# What declining everything leaves good, and what sees it.
+DECLINED, ATTEMPTED = "HAL001", frozenset(("HAL002", "HAL004", "HAL010"))
+
+
+def _of_contract(contract: Sequence[Check]) -> Iterable[_Draft]:
+    """What a contract lets pass, whatever was measured."""
+    codes = {check.code for check in contract if check.severity is Severity.BLOCK}
+    if DECLINED in codes and not codes & (ATTEMPTED | {"ACC001", "ACC002"}):
+        yield _Draft(
+            "high",
+            "The contract limits wrong answers (HAL001) and not how often the student declines: "
+            "one that declines every question would pass. HAL002 holds the right answers.",
+            "contract",
         )
 
 

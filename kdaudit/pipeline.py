@@ -29,6 +29,7 @@ from kdaudit.further_evidence import further, wanted
 from kdaudit.governance.environment import versions
 from kdaudit.language.asking import asking
 from kdaudit.language.protected import protected
+from kdaudit.language.silent import without_silent
 from kdaudit.language.written import (
     evidence_of,
     likelihoods,
@@ -156,7 +157,7 @@ def run_plan(
         ran_off.update(computed)
     scores = scored(asked, file.data)
     others[SCORES] = Trio(**scores)
-    texts = written(asked)
+    texts = without_silent(written(asked), frame.answers)
     others |= evidence_of(texts, questions(frame), file.data.grading)
     likely = likelihoods(asked)
     others |= likelihoods_of(likely)

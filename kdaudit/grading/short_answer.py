@@ -9,6 +9,13 @@ from kdaudit.grading.sentences import sentences
 from kdaudit.grading.tokens import position, values
 
 DENIED = frozenset(("not", "never", "isnt", "wasnt", "arent", "werent", "no"))
+MARKS = ".,;:!?()[]\"'"
+POLITE = re.compile(
+    r"\b(?:sorry|apolog\w+|please|unfortunately|afraid|thanks?|hope|depends|context|clarif\w+|"
+    r"let me know|if you|can you|could you|would you|you (?:can|may|might|could|should)|"
+    r"(?:more|further|additional) (?:information|details|context)|consult|as an ai|"
+    r"language model)\b"
+)
 TURN = re.compile(r"\b(?:but|however|though|although)\b|[;:]", re.IGNORECASE)
 
 
@@ -16,7 +23,8 @@ class ShortAnswer:
     """The default grader: normal forms of SQuAD and aliases, found anywhere in the answer.
 
     An answer that names the truth is correct, whatever else it says, so a list of guesses that
-    holds it is, too; a part of it that declines names nothing. An answer to a question with no
+    holds it is, too; a part of it that declines names nothing. One that claims something else is
+    incorrect, whatever it adds. An answer to a question with no
     true answer is right to decline or to reject what was taken for granted, and incorrect
     otherwise.
 
@@ -35,16 +43,30 @@ class ShortAnswer:
         """Grade one answer; see `kdaudit.grading.grade.Grader`."""
         if any(_states(text, answer) for answer in answers):
             return Grade.CORRECT
-        if declines(text) or (not answers and denies(text)):
+        if not answers and (declines(text) or denies(text)):
+            return Grade.NOT_ATTEMPTED
+        if declines(text) and not _claims(text):
             return Grade.NOT_ATTEMPTED
         if truncated and not any(ended for _, ended in sentences(text)):
             return Grade.CUT_OFF
-        return Grade.INCORRECT if values(text) else Grade.NOT_ATTEMPTED
+        signs = bool(text.strip()) and any(not values(answer) for answer in answers)
+        return Grade.INCORRECT if values(text) or signs else Grade.NOT_ATTEMPTED
+
+
+def _claims(text: str) -> bool:
+    """Whether a part of a text that declines says something all the same."""
+    return any(
+        values(part) and not declines(part) and not POLITE.search(part.casefold())
+        for sentence, _ in sentences(text)
+        for part in TURN.split(sentence)
+    )
 
 
 def _states(text: str, answer: str) -> bool:
     """Whether a part of the text that does not decline names the answer, and does not deny it."""
     wanted = values(answer)
+    if not wanted:  # a sign
+        return answer.strip() in {text.strip(), *(word.strip(MARKS) for word in text.split())}
     for sentence, _ in sentences(text):
         for part in TURN.split(sentence):
             said = values(part)

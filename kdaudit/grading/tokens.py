@@ -3,6 +3,10 @@
 The normal form of SQuAD (Rajpurkar et al. 2016: lower case, no punctuation, no articles), with
 accents folded, hyphens as spaces, and with numbers and dates made canonical. English month and
 number words.
+
+What stands at the end of a word belongs to it where it tells words apart: C, C++ and C#; Na, Na+
+and Na-. An article is one where a word follows it: the A of "Hepatitis A" is none, nor is a letter
+that is all there is.
 """
 
 import re
@@ -14,6 +18,10 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["word", "number", "date"]
 ARTICLES = frozenset(("a", "an", "the"))
+EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.DOTALL)  # of Markdown
+VERBS = frozenset(
+    ("is", "was", "because", "since", "and", "or", "would", "seems")
+)  # after a letter
 NAMES = "january february march april may june july august september october november december"
 UPWARDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -38,7 +46,7 @@ _TOKEN = re.compile(
   | (?P<ordinal>(?<!\w)\d+(?:st|nd|rd|th)(?!\w))
   | (?P<number>(?<![\w])[-−]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?![\d])
         (?:\s+(?P<scale>{"|".join(SCALES)})(?!\w))?)
-  | (?P<word>[^\W_](?:[^\W_]|['.](?=[^\W_]))*)
+  | (?P<word>[^\W_](?:[^\W_]|['.](?=[^\W_]))*(?:[+*\#]+|(?<![^\W_][^\W_]{{3}})[-−](?!\w))?)
     """,
     re.VERBOSE,
 )
@@ -63,9 +71,29 @@ def tokens(text: str) -> tuple[Token, ...]:
     >>> [t.value for t in tokens("São-Tomé: twenty-one, 1.2 million, third")]
     ['sao', 'tome', '21', '1200000', '3rd']
     """
+    text = EMPHASIS.sub(r"\2", text)
     plain = _folded(text)
-    found = [_token(match) for match in _TOKEN.finditer(plain)]
-    return tuple(t for t in _compounds(found) if t.value not in ARTICLES)
+    matches = list(_TOKEN.finditer(plain))
+    articles = _articles(text, plain, matches)
+    found = [_token(match) for i, match in enumerate(matches) if i not in articles]
+    return tuple(_compounds(found))
+
+
+def _articles(text: str, plain: str, matches: Sequence[re.Match[str]]) -> frozenset[int]:
+    """Positions of articles: not the last word, nor before a mark, nor a capital A inside."""
+    found = set()
+    for i, match in enumerate(matches):
+        if match.group() not in ARTICLES or i + 1 == len(matches):
+            continue
+        followed = plain[match.end() : matches[i + 1].start()]
+        if followed.strip():  # "A) Paris", "the answer is A, of course"
+            continue
+        letter = match.group() == "a" and len(text) == len(plain) and text[match.start()] == "A"
+        begins = not plain[: match.start()].rstrip() or plain[: match.start()].rstrip()[-1] in ".!?"
+        if letter and (not begins or matches[i + 1].group() in VERBS):
+            continue
+        found.add(i)
+    return frozenset(found)
 
 
 def values(text: str) -> tuple[str, ...]:
@@ -117,7 +145,7 @@ _KINDS = ("iso", "md", "dm", "my", "slash", "ordinal", "number", "word")
 
 
 def _word(text: str) -> str:
-    word = text.replace(".", "").removesuffix("'s").replace("'", "")
+    word = text.replace(".", "").removesuffix("'s").replace("'", "").replace("−", "-")
     if word in ORDINALS:
         rank = ORDINALS.index(word) + 1
         return f"{rank}{('th', 'st', 'nd', 'rd')[rank if rank < 4 else 0]}"

@@ -43,6 +43,61 @@ def test_the_default_grader(text: str, answers: list[str], expected: Grade) -> N
 
 
 @pytest.mark.parametrize(
+    ("truth", "text", "expected"),
+    [
+        ("A", "A", RIGHT),
+        ("A", "(A)", RIGHT),
+        ("A", "The answer is A.", RIGHT),
+        ("A", "A is right, since it rains.", RIGHT),
+        ("A", "A) Paris", RIGHT),
+        ("A", "A train from Paris", WRONG),
+        ("A", "B", WRONG),
+        ("B", "A", WRONG),
+        ("A", "not A but B", WRONG),
+        ("Hepatitis A", "Hepatitis B", WRONG),
+        ("Hepatitis A", "It is hepatitis A, mostly.", RIGHT),
+        ("Vitamin A", "Vitamin C", WRONG),
+        ("A Tale of Two Cities", "It was *Tale of Two Cities*.", RIGHT),
+        ("C++", "C", WRONG),
+        ("C++", "C#", WRONG),
+        ("C++", "He wrote it in **C++**.", RIGHT),
+        ("F#", "F", WRONG),
+        ("A*", "A", WRONG),
+        ("Na+", "Na-", WRONG),
+        ("Na+", "the ion Na+ itself", RIGHT),
+        ("Ca2+", "Ca", WRONG),
+        ("v1.10", "v1.1", WRONG),
+        ("-1", "1", WRONG),
+        ("1,2-dichloroethane", "1,3-dichloroethane", WRONG),
+        ("1,250", "1250", RIGHT),
+        ("+", "The sign is +.", RIGHT),
+        ("-", "+", WRONG),
+        ("$", "$", RIGHT),
+        ("an", "an", RIGHT),
+        ("Paris", "*Paris*", RIGHT),
+        ("Paris", "Paris - of course", RIGHT),
+    ],
+)
+def test_letters_and_signs_tell_answers_apart(truth: str, text: str, expected: Grade) -> None:
+    assert ShortAnswer().grade(text, [truth], truncated=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is Lyon. I don't know.", WRONG),
+        ("I don't know. It is Lyon.", WRONG),
+        ("It is Paris. I don't know.", RIGHT),
+        ("I'm not certain, but I think it was Lyon.", WRONG),
+        ("I don't know. Please ask an expert.", NONE),
+        ("I'm sorry, I do not know; it depends on the context.", NONE),
+    ],
+)
+def test_who_claims_something_has_attempted(text: str, expected: Grade) -> None:
+    assert ShortAnswer().grade(text, ["Paris"], truncated=False) is expected
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("The capital of", CUT),

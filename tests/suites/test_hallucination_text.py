@@ -180,7 +180,8 @@ def test_a_truncated_student_is_called_truncated_and_no_hallucinator() -> None:
     assert any("cut off more often" in note for note in result.notes)
     rows = {row[:2]: row[2] for row in figure_of(result, "transfer").rows}
     assert int(rows["teacher correct", "student cut off"] or 0) > 30
-    assert estimate(finding(result, "HAL001").difference).value <= 0
+    # What was cut off before it said anything counts against the student all the same.
+    assert estimate(finding(result, "HAL001").difference).value > 0.3
     assert estimate(finding(result, "HAL002").difference).high < 0
 
 

@@ -66,10 +66,12 @@ Limits
     below 0.5: raise ``abstain_below`` to let it abstain. Without ``out_of_scope`` under ``[data]``
     HAL003 is not measured. A missing answer counts as a claim, and as incorrect, for the student.
     Of text: grades are by rule, from English word lists, and err differently for different models;
-    have people grade a random part. An answer that names the truth among others is correct. An
-    answer that is cut off before its first sentence ends is neither right nor wrong; HAL008 counts
-    it. Content is compared by words, so copying in other words is not found. HAL009 finds no false
-    statement that is made of the source's own numbers and names.
+    have people grade a random part. An answer that names the truth among others is correct, but
+    for one text that many questions are answered with and that names several truths of theirs. That
+    counts as missing, as does a text without a letter or digit, and one that is cut off before its
+    first sentence ends; HAL008 counts those. Content is compared by words, so copying in other
+    words is not found. HAL009 finds no false statement that is made of the source's own numbers and
+    names.
     Of choices: a choice is true where it is one of the row's ``answers``; rows of which none or all
     are true are not asked, and counted. Log-probabilities are sums over a choice's tokens, so that
     models with other tokenizers can be compared; a longer choice is less likely for its length

@@ -14,6 +14,11 @@ from kdaudit.grading.grade import Grade
 from kdaudit.scores import Score, Scores, absence
 
 
+def said(grades: Grades) -> Bools:
+    """(N,) answers that are there, and not cut off before they say anything."""
+    return np.asarray(grades.valid & (grades.grade != Grade.CUT_OFF), dtype=np.bool_)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Graded:
     """What a suite of written answers looks at.
@@ -57,11 +62,15 @@ class Graded:
         )
 
     def scores(self, *wanted: Grade) -> Scores:
-        """Whether each subject's grade is one of these."""
+        """Whether each subject's grade is one of these.
+
+        What was cut off before it said anything is as good as missing: it counts against the
+        student, and for its references.
+        """
         return {
             who: one
             if isinstance(one, NotMeasured)
-            else Score(values=np.isin(one.grade, wanted), valid=one.valid)
+            else Score(values=np.isin(one.grade, wanted), valid=said(one))
             for who, one in self.grades.items()
         }
 

@@ -19,7 +19,7 @@ from kdaudit_suites.hallucination.endpoints import (
     HAL008,
     HAL010,
 )
-from kdaudit_suites.hallucination.graded import Graded
+from kdaudit_suites.hallucination.graded import Graded, said
 
 ANSWERABLE = "no row has a reference answer"
 UNANSWERABLE = "no unanswerable rows: leave `answers` empty where nothing true can be said"
@@ -63,7 +63,7 @@ def _points(graded: Graded, threshold: float) -> Scores:
     made: dict[Subject, Score | NotMeasured] = {
         who: one
         if isinstance(one, NotMeasured)
-        else Score(values=points[np.maximum(one.grade, 0)], valid=one.valid, low=-penalty, high=1.0)
+        else Score(values=points[np.maximum(one.grade, 0)], valid=said(one), low=-penalty, high=1.0)
         for who, one in graded.grades.items()
     }
     return made

@@ -307,6 +307,6 @@ def _notes(
         cut = int((student == Grade.CUT_OFF).sum())
         yield (
             "The student's answers are cut off more often than the teacher's; "
-            f"{cut} end before they say anything, and count as neither right nor wrong. Allow it "
+            f"{cut} end before they say anything, and count against it. Allow it "
             "more tokens before reading anything else here."
         )
