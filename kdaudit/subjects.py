@@ -269,6 +269,7 @@ def agree(
         )
     labels = _labels(frame)
     align.refuse_two_spellings(labels, data.path)
+    align.refuse_regression(frame.labels, data.path)
     for role, names in named.items():
         align.refuse_other_spelling(names, labels, f"[{role}] {asked[role].opened.name}", data.path)
     classes = full[0] if full else labels.union(*map(set, named.values()))

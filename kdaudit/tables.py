@@ -12,7 +12,8 @@ from kdaudit.basis import Subject
 from kdaudit.data.audit_file import AuditFile, parse
 from kdaudit.data.dataset import from_table
 from kdaudit.data.readers import Source
-from kdaudit.errors import ConfigError
+from kdaudit.data.typed_tables import from_frame
+from kdaudit.errors import ConfigError, DataError
 from kdaudit.models.generations import GenerationsFile
 from kdaudit.models.open import Opened
 from kdaudit.models.predictions import PredictionsFile
@@ -93,6 +94,7 @@ def audit(
     name = "data"
     if not isinstance(data, pd.DataFrame):
         raise ConfigError(f"data must be a DataFrame, got {type(data).__name__}")
+    data = _as_given(data, name)
     # Texts and scores are audited without labels.
     scored = "scores" in roles and "label" not in data.columns
     raw = _as_document(
@@ -165,7 +167,7 @@ def _as_table(
     table: Table, ids: "np.ndarray[Any, Any]", column: str, classes: list[str], role: str
 ) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
-        return table
+        return _as_given(table, role)
     if not isinstance(table, np.ndarray):
         raise ConfigError(
             f"{role} is a {type(table).__name__}; pass a DataFrame with the id column, or an array "
@@ -186,6 +188,22 @@ def _as_table(
         kind = "score" if values.dtype.kind == "f" else "prediction"
         frame = pd.DataFrame({kind: values})
     return frame.assign(**{column: ids})
+
+
+def _as_given(table: pd.DataFrame, role: str) -> pd.DataFrame:
+    """A table of the caller: a named index is a column, and text is text.
+
+    Raises:
+        DataError: for an index that seems to hold ids.
+    """
+    if table.index.names != [None]:
+        table = table.reset_index()
+    elif not pd.api.types.is_integer_dtype(table.index.dtype):
+        raise DataError(
+            f"the rows of {role} are named in its index, e.g. {table.index[0]!r}; make it a column: "
+            '.rename_axis("id").reset_index()'
+        )
+    return from_frame(table)
 
 
 def _positions(n: int) -> "np.ndarray[Any, Any]":

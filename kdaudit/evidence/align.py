@@ -15,6 +15,8 @@ from kdaudit.evidence.kinds import Bools, Floats, Ints, Predictions
 from kdaudit.models.adapter import Answers
 
 EXACT = 1e-9
+DENSE = 1_000_000  # cells of a table of classes that is solved exactly
+MOST_NUMBERS = 200  # different labels from which on fractions are no names
 SUM_TOLERANCE = 5e-3  # float16 probabilities over 150 classes add up to within this of one
 
 
@@ -162,6 +164,30 @@ def refuse_other_spelling(names: Sequence[str], labels: set[str], who: str, sour
 def _how(label: str) -> str:
     number = _plain(label).lstrip("-").isdigit()
     return ", e.g. as whole numbers (pandas: .astype(int))" if number else ""
+
+
+def refuse_regression(labels: npt.NDArray[np.object_], source: str) -> None:
+    """Refuse labels that are measurements: hundreds of different fractions.
+
+    Raises:
+        DataError: saying how errors of numbers are audited.
+    """
+    told = pd.Series([label for label in labels.tolist() if label is not None], dtype=object)
+    if not len(told):
+        return
+    names = pd.unique(told)
+    if len(names) <= MOST_NUMBERS or 2 * len(names) < len(told):
+        return
+    numbers = pd.to_numeric(pd.Series(names, dtype=object), errors="coerce").to_numpy(np.float64)
+    with np.errstate(invalid="ignore"):
+        fractions = np.isfinite(numbers) & (numbers != np.trunc(numbers))
+    if np.isnan(numbers).any() or 2 * fractions.sum() < len(names):
+        return
+    raise DataError(
+        f"{source}: the labels are {len(names):,} different numbers, e.g. {examples(list(names))}: "
+        "that is a regression. Save the error of each row as a column score_<name> of every "
+        'subject, and declare it: [data.scores.<name>] better = "lower"'
+    )
 
 
 def refuse_two_spellings(labels: set[str], source: str) -> None:
@@ -313,28 +339,56 @@ def refuse_mixed_up_classes(
     Raises:
         DataError: naming the permutation.
     """
-    from scipy.optimize import linear_sum_assignment
-
     known = (label >= 0) & subject.valid
     size = len(subject.classes)
     if not known.any() or size < 2:
         return
-    counts = np.bincount(subject.answer[known] * size + label[known], minlength=size * size)
-    counts = counts.reshape(size, size)
-    answered, meant = linear_sum_assignment(-counts)
-    right, best, total = int(np.trace(counts)), int(counts[answered, meant].sum()), int(known.sum())
-    if best - right < max(lift * total, rows) or best * 2 <= total:
+    # The pairs that occur alone: a table of all of them is too large for thousands of classes.
+    pairs, count = np.unique(subject.answer[known] * size + label[known], return_counts=True)
+    answered, meant = pairs // size, pairs % size
+    right, total = int(count[answered == meant].sum()), int(known.sum())
+    most = np.zeros(size, np.int64)
+    np.maximum.at(most, answered, count)
+    enough = max(lift * total, rows)
+    if most.sum() - right < enough:
+        return
+    taken = _assigned(answered, meant, count)
+    best = int(count[taken].sum())
+    if best - right < enough or best * 2 <= total:
         return
     moved = [
-        f"{subject.classes[a]!r} for {subject.classes[m]!r}"
-        for a, m in zip(answered, meant, strict=True)
-        if a != m and counts[a, m] > 0
+        f"{subject.classes[answered[k]]!r} for {subject.classes[meant[k]]!r}"
+        for k in taken
+        if answered[k] != meant[k]
     ]
     raise DataError(
         f"{who} looks as if its classes were in another order: reading {', '.join(moved[:4])} its "
         f"accuracy is {best / total:.3f} instead of {right / total:.3f}. Name the columns rightly, "
         "or map them with rename under its table"
     )
+
+
+def _assigned(answered: Ints, meant: Ints, count: Ints) -> Ints:
+    """The pairs of classes that together hold most rows, each class in one pair at most."""
+    one, rows = np.unique(answered, return_inverse=True)
+    other, columns = np.unique(meant, return_inverse=True)
+    if len(one) * len(other) <= DENSE:
+        from scipy.optimize import linear_sum_assignment
+
+        table = np.zeros((len(one), len(other)), np.int64)
+        table[rows, columns] = count
+        place = np.full(table.shape, -1, np.int64)
+        place[rows, columns] = np.arange(len(count))
+        found = place[linear_sum_assignment(-table)]
+        return np.asarray(found[found >= 0], np.int64)
+    # The most frequent first: of classes in another order it finds the order.
+    free_one, free_other = np.ones(len(one), np.bool_), np.ones(len(other), np.bool_)
+    taken = []
+    for k in np.argsort(-count, kind="stable"):
+        if free_one[rows[k]] and free_other[columns[k]]:
+            free_one[rows[k]] = free_other[columns[k]] = False
+            taken.append(int(k))
+    return np.array(taken, np.int64)
 
 
 def _at_least_half(present: Bools, ids: npt.NDArray[np.object_], who: str, what: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,15 @@ def chance_agreement(one: ArrayLike, other: ArrayLike, stratum: ArrayLike) -> Ch
         return ChanceAgreement(same=0, expected=0.0, sd=0.0, n=0)
     answers, strata = int(max(a.max(), b.max())) + 1, int(s.max()) + 1
 
-    def counts(codes: NDArray[np.int64]) -> NDArray[np.float64]:
-        cells = np.bincount(s * answers + codes, minlength=strata * answers)
-        return cells.reshape(strata, answers).astype(np.float64)
-
-    of_one, of_other, n = counts(a), counts(b), np.bincount(s, minlength=strata).astype(np.float64)
-    product = of_one * of_other
-    together = product.sum(axis=1)
-    lopsided = (product * (of_one + of_other)).sum(axis=1)
+    # The cells that occur alone: of thousands of classes a table of all would fill the memory.
+    n = np.bincount(s, minlength=strata).astype(np.float64)
+    ours, of_one = np.unique(s * answers + a, return_counts=True)
+    theirs, of_other = np.unique(s * answers + b, return_counts=True)
+    cells, here, there = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    one_here, other_here = of_one[here].astype(np.float64), of_other[there].astype(np.float64)
+    product, where = one_here * other_here, cells // answers
+    together = np.bincount(where, product, minlength=strata)
+    lopsided = np.bincount(where, product * (one_here + other_here), minlength=strata)
     held = n > 1  # a stratum of one row cannot be dealt otherwise
     safe = np.where(held, n, 2.0)
     variance = (n * n * together - n * lopsided + together**2) / (safe * safe * (safe - 1))

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kdaudit.errors import ModelError
-from kdaudit.models.adapter import Columns, Runnable
+from kdaudit.models.adapter import Columns, Runnable, UnfitRowError
 from kdaudit.models.onnx import OnnxModel
 
 CLASSES = ("no", "maybe", "yes")
@@ -243,3 +243,25 @@ def test_weights_in_another_file_are_not_read_wherever_it_lies(
     assert (tmp_path / "w.bin").exists()
     with pytest.raises(ModelError, match="save it as one file"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [(np.nan, "an empty cell"), (37.62, "37.62"), (2.0**40, "1099511627776.0")],
+)
+def test_an_input_of_whole_numbers_is_shown_what_it_can_hold(
+    tmp_path: Path, cell: float, said: str
+) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["f", "W"], ["y"]),
+    ]
+    save(tmp_path / "m.onnx", nodes, [matrix(kind=TensorProto.INT32)], [answers()])
+    model = opened(tmp_path, space="logits")
+    whole = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}
+    assert model.predict(whole).values.shape == (2, 3)
+    with pytest.raises(
+        UnfitRowError, match=rf"tensor\(int32\), and column 'b' holds {said}"
+    ) as told:
+        model.predict({**whole, "b": np.array([3.0, cell])})
+    assert told.value.row == 1

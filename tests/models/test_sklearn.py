@@ -5,13 +5,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from skops.io import dump
 
+from kdaudit.data.columns import as_input
+from kdaudit.data.readers import read
 from kdaudit.errors import ModelError
 from kdaudit.models.adapter import Runnable
 from kdaudit.models.sklearn import SklearnModel
@@ -113,3 +122,58 @@ def test_a_missing_column_and_a_wrong_one_are_named(tmp_path: Path) -> None:
         adapter.predict({"p1": columns["p1"]})
     with pytest.raises(ModelError, match=r"m\.skops failed: ValueError: could not convert"):
         adapter.predict({**columns, "p3": np.array(["x"] * len(table), dtype=object)})
+
+
+MISSING = np.random.default_rng(0).random(400) < 0.2
+BASE = np.random.default_rng(1).integers(0, 4, 400)
+CELLS: dict[str, pd.Series] = {
+    "text": pd.Series(np.array(["n", "s", "e", "w"], object)[BASE]),
+    "text with gaps": pd.Series(np.array(["n", "s", "e", "w"], object)[BASE]).mask(MISSING),
+    "truth": pd.Series(BASE % 2 == 0),
+    "truth with gaps": pd.Series(BASE % 2 == 0).astype(object).mask(MISSING),
+    "whole": pd.Series(BASE),
+    "whole with gaps": pd.Series(BASE).astype("Int64").mask(MISSING),
+    "digits": pd.Series(np.array(["02134", "02139", "10001", "60601"], object)[BASE]),
+    "digits with gaps": pd.Series(
+        np.array(["02134", "02139", "10001", "60601"], object)[BASE]
+    ).mask(MISSING),
+    "NA": pd.Series(np.array(["NA", "EU", "AS", "AF"], object)[BASE]),
+    "truth as text": pd.Series(np.array(["True", "False"], object)[BASE % 2]),
+    "dates": pd.Series(pd.to_datetime("2024-01-01") + pd.to_timedelta(BASE, unit="D")),
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("encoder", ["one-hot", "imputed", "ordinal"])
+def test_a_model_is_shown_what_it_was_fitted_on(
+    tmp_path: Path, kind: str, name: str, encoder: str
+) -> None:
+    """Fitted on what pandas reads from a file, it answers that file as scikit-learn does."""
+    x = np.random.default_rng(2).normal(size=400).round(3)
+    label = np.where(BASE % 2 + x > 0.5, "yes", "no")
+    table = pd.DataFrame({"c": CELLS[name], "x": x})
+    path = tmp_path / f"d.{kind}"
+    if kind == "csv":
+        table.to_csv(path, index=False)
+        mine = pd.read_csv(path)
+    else:
+        table.to_parquet(path, index=False)
+        mine = pd.read_parquet(path)
+    steps: dict[str, Any] = {
+        "one-hot": OneHotEncoder(handle_unknown="ignore"),
+        "imputed": make_pipeline(
+            SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+        ),
+        "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    }
+    columns = make_column_transformer((steps[encoder], ["c"]), ("passthrough", ["x"]))
+    try:
+        model = make_pipeline(columns, LogisticRegression()).fit(mine, label)
+    except (ValueError, TypeError):
+        pytest.skip("scikit-learn itself cannot be fitted on such a column")
+    shown = read(path.name, tmp_path).table
+    dump(model, tmp_path / "m.skops")
+    adapter = SklearnModel.open("m.skops", base=tmp_path, trusted=["numpy.dtype"])
+    found = adapter.predict({n: as_input(shown[n]) for n in ("c", "x")})
+    np.testing.assert_allclose(found.values, model.predict_proba(mine), atol=1e-12)
