@@ -276,15 +276,7 @@ def agree(
     source = data.path if data.labels is None else data.labels.path
     if data.labels is not None and not full:
         _refuse_unanswered(frame, labels.difference(*map(set, named.values())), source)
-    strange = sorted(labels - classes)
-    if strange:
-        assert frame.labels is not None
-        count = int(np.isin(frame.labels, strange).sum())
-        raise DataError(
-            f"{source}: {count} rows have the label {examples(strange)}, which is no class of "
-            f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label "
-            "as `out_of_scope` under [data]"
-        )
+    _refuse_strange(frame, labels, classes, source)
     _refuse_favourable(classes, data)
     order = tuple(sorted(classes))
     named_predictions: dict[str, Predictions] = {}
@@ -294,6 +286,24 @@ def agree(
         )
     refuse_shuffled(named_predictions, _drawn_codes(frame, order))
     return order, everyone
+
+
+def _refuse_strange(frame: Frame, labels: set[str], classes: set[str], source: str) -> None:
+    """Refuse labels that are no class of the models.
+
+    Raises:
+        DataError: naming them.
+    """
+    strange = sorted(labels - classes)
+    if not strange:
+        return
+    assert frame.labels is not None
+    count = int(np.isin(frame.labels, strange).sum())
+    raise DataError(
+        f"{source}: {count} rows have the label {examples(strange)}, which is no class of "
+        f"the models ({examples(sorted(classes), 5)}); rename the classes, or name the label "
+        "as `out_of_scope` under [data]"
+    )
 
 
 def _refuse_unanswered(frame: Frame, unanswered: set[str], source: str) -> None:
@@ -386,6 +396,8 @@ def aligned(
     )
     align.refuse_too_few(subject, frame.ids, who)
     align.refuse_mixed_up_classes(subject, _drawn_codes(frame, classes), who)
+    if role != "student":
+        align.refuse_uninformative(subject, label_codes(frame, classes), who)
     return subject
 
 

@@ -200,8 +200,8 @@ def _as_given(table: pd.DataFrame, role: str) -> pd.DataFrame:
         table = table.reset_index()
     elif not pd.api.types.is_integer_dtype(table.index.dtype):
         raise DataError(
-            f"the rows of {role} are named in its index, e.g. {table.index[0]!r}; make it a column: "
-            '.rename_axis("id").reset_index()'
+            f"the rows of {role} are named in its index, e.g. {table.index[0]!r}; make it a "
+            'column: .rename_axis("id").reset_index()'
         )
     return from_frame(table)
 

@@ -198,3 +198,9 @@ def test_names_of_rows_and_columns_of_a_table_in_memory() -> None:
     numbered = pd.DataFrame({"label": label, 7: np.arange(2000) % 2})
     found = kdaudit.audit(data=numbered, teacher=teacher, student=student, slices=["7"])
     assert found.data.slices == ("7",)
+
+
+def test_a_teacher_that_answers_one_thing_is_no_reference() -> None:
+    label, _, student = subjects()
+    with pytest.raises(DataError, match="answers 'autre' on every row"):
+        audited(label, np.full(len(label), "autre", object), student)

@@ -368,6 +368,26 @@ def refuse_mixed_up_classes(
     )
 
 
+def refuse_uninformative(subject: Predictions, label: Ints, who: str, *, rows: int = 20) -> None:
+    """Refuse a reference that answers one thing on every row: beside it, anything would pass.
+
+    Raises:
+        DataError: naming the answer.
+    """
+    known = (label >= 0) & subject.valid
+    if np.count_nonzero(known) < rows or len(np.unique(label[known])) < 2:
+        return
+    answered = np.unique(subject.answer[subject.valid])
+    if len(answered) > 1:
+        return
+    raise DataError(
+        f"{who} answers {subject.classes[answered[0]]!r} on every row, and the labels are several: "
+        "that is no reference to hold a student against. Look at how its answers were made; to "
+        "audit a student by itself, give limits of the form at_least and at_most, and another "
+        "teacher"
+    )
+
+
 def _assigned(answered: Ints, meant: Ints, count: Ints) -> Ints:
     """The pairs of classes that together hold most rows, each class in one pair at most."""
     one, rows = np.unique(answered, return_inverse=True)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdaudit.basis import Subject
+from kdaudit.errors import DataError
 from kdaudit.estimate import NotMeasured
 from kdaudit.evidence.kinds import Bools, Generations, Strings
 from kdaudit.grading.grade import Grade
@@ -20,6 +21,7 @@ from kdaudit.grading.short_answer import ShortAnswer
 from kdaudit.grading.tokens import values
 
 ROWS, SHARE = 20, 0.1  # one text given to more rows than both is looked at
+LONGEST = 60  # letters of a text in a message
 TRUTHS = 3  # different ones that it states, and it is a list of guesses
 SIGN = re.compile(r"[^\W_]")
 
@@ -32,13 +34,33 @@ def without_silent(
     Args:
         texts: by subject.
         answers: (N,) reference answers, or None where texts are not graded by them.
+
+    Raises:
+        DataError: for a reference that answers all questions alike.
     """
     if answers is None:
         return dict(texts)
+    for who, one in texts.items():
+        if who != "student" and isinstance(one, Generations):
+            _refuse_uninformative(who, one, answers)
     return {
         who: one if isinstance(one, NotMeasured) else _heard(one, answers)
         for who, one in texts.items()
     }
+
+
+def _refuse_uninformative(who: Subject, one: Generations, answers: Strings) -> None:
+    said = {" ".join(text.split()) for text in one.text.tolist() if text is not None}
+    if len(one) >= ROWS and len(said) == 1 and len(set(answers.tolist())) > 1:
+        raise DataError(
+            f"[{who}] answers {line(next(iter(said)))!r} to every question: that is no reference "
+            "to hold a student against; look at how its answers were made"
+        )
+
+
+def line(text: str) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _heard(one: Generations, answers: Strings) -> Generations:

@@ -79,13 +79,15 @@ def test_before_a_run_its_requests_and_tokens_are_told(towns: Path, kdaudit: Com
     assert "HAL001" in power.out
 
 
-def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
+def test_a_model_against_itself_and_its_evidence_is_read_again(
     towns: Path, kdaudit: Command
 ) -> None:
+    """It says nothing before six tokens are over, so that it passes not even beside itself."""
     said = kdaudit("run", towns / "audit.toml")
     first = results(towns)
     assert [s.error for s in first.suites if s.error] == []
-    assert said.code == 0, said.out + said.err
+    assert said.code == 1, said.out + said.err
+    assert "98 points" in said.out
     assert "student: 240 requests asked, 0 from the store" in said.err
     told = dict(first.subjects[0].details)
     assert told["[prompt] template"] == '"Q: {question}\\nA:"'
@@ -97,7 +99,7 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
     assert "teacher: 0 requests asked, 240 from the store" in said.err
     again = kdaudit("run", towns / "audit.toml", "--dry-run")
     assert "240 requests on the audit rows, all in the store" in again.out
-    assert kdaudit("run", towns / "audit.toml").code == 0
+    assert kdaudit("run", towns / "audit.toml").code == 1
     assert results(towns) == first
     # Elsewhere, from what the run folder holds alone.
     evidence = towns / "kdaudit-out" / "towns" / "evidence"
@@ -117,7 +119,7 @@ def test_a_model_against_itself_passes_and_its_evidence_is_read_again(
         text = text.replace(f'hf = "{who}"', named)
     (towns / "audit.toml").write_text(text, "utf-8")
     said = kdaudit("run", towns / "audit.toml")
-    assert said.code == 0, said.out + said.err
+    assert said.code == 1, said.out + said.err
     (one,), (other,) = of_texts(first), of_texts(results(towns))
     assert one.findings == other.findings
     assert {"HAL001", "HAL012"} <= {f.code for f in one.findings if f.basis is not None}

@@ -92,3 +92,12 @@ def test_a_contract_that_declining_passes_says_so(
     assert kdaudit("run", folder / "a.toml").code == 0
     card = (folder / "kdaudit-out/a/card.html").read_text("utf-8")
     assert "one that declines every question would pass" in card
+
+
+def test_a_teacher_that_answers_all_alike_is_no_reference(
+    folder: Path, kdaudit: Callable[..., Any]
+) -> None:
+    written(folder / "t.jsonl", [{"id": k, "text": "Town3"} for k in range(ROWS)])
+    done = kdaudit("run", folder / "a.toml")
+    assert done.code == 2
+    assert "[teacher] answers 'Town3' to every question" in done.err
