@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from kdaudit.errors import KdauditError, ModelError, unknown
+from kdaudit.models.package_sources import package_sources
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -27,8 +28,9 @@ class Code:
     Attributes:
         name: ``module:function``, as the user wrote it.
         function: the callable.
-        digest: SHA-256 of the source file that holds it, and of those beside it that the file
-            names in ``DIGESTED_WITH``; whatever else it imports is not covered.
+        digest: SHA-256 of the source file that holds it, of those beside it that the file names in
+            ``DIGESTED_WITH``, and of those of its package that it imports; of a released package
+            its version.
         source: the bytes of the file beside the user's, or None for an installed module.
     """
 
@@ -87,7 +89,7 @@ def resolve(name: str, base: Path) -> Code:
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
         raise ModelError(f"{name}: {unknown(f'function of {module_name}', function_name, known)}")
-    beside = b"" if local else _beside(module)
+    beside = b"" if local else _beside(module) + package_sources(module)
     digest = hashlib.sha256(source + beside).hexdigest()
     return Code(name=name, function=function, digest=digest, source=source if local else None)
 

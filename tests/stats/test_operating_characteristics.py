@@ -73,13 +73,13 @@ def test_equal_subjects_are_not_accused(simulated: ModuleType) -> None:
 
 # Cells of `decision_cells.py`, and replicates that take a few seconds.
 DECISIONS = {
-    "clusters": 60,
+    "clusters": 30,
     "weights": 300,
     "no_bias_to_repair": 150,
-    "labels": 8,
-    "needed": 150,
-    "card_claims": 12,
-    "unequal_entries": 8,
+    "labels": 6,
+    "needed": 100,
+    "card_claims": 6,
+    "unequal_entries": 4,
     "looks": 300,
     "sampled": 150,
 }
