@@ -26,6 +26,7 @@ from kdaudit.stats.holm import holm
 Weight = Literal["high", "medium", "low"]
 WEIGHTS: tuple[Weight, ...] = ("high", "medium", "low")
 SMALL = 50
+LEARNT = 0.05  # share of audited rows that stand in the transfer rows, and weigh
 ANEW = (
     "These results were measured and first decided by an earlier version of kdaudit. Verdicts and "
     "limitations here follow from its findings by the rules of this version, and may differ from "
@@ -295,7 +296,8 @@ def _wrong(right: Estimate) -> int:
     return 0 if wrong < 1e-12 else max(1, round(wrong * right.n))
 
 
-def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
+def _of_rows(data: DataSummary) -> Iterable[_Draft]:
+    """Which rows are labelled, and which a student may have seen."""
     if data.alone:
         yield _Draft(
             "medium",
@@ -304,6 +306,18 @@ def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]
             "so; drawn rows do not, and own values would be wrong if these were drawn.",
             "data",
         )
+    if data.learnt:
+        yield _Draft(
+            "high" if data.learnt > LEARNT * data.rows else "medium",
+            f"{data.learnt:,} of the audited rows have the very inputs of transfer or validation "
+            f"rows ({data.learnt / max(data.rows + data.out_of_scope, 1):.1%}): on them a student "
+            "may know answers that it could not have found.",
+            "data",
+        )
+
+
+def _of_data(data: DataSummary, subjects: Sequence[Subject]) -> Iterable[_Draft]:
+    yield from _of_rows(data)
     if data.label_source is None:
         yield _Draft("medium", "Who or what labelled the rows is NOT PROVIDED.", "data")
     elif data.label_source.startswith("model:"):

@@ -387,7 +387,18 @@ def _summary(
         labelled=None if frame.labelled is None else int(frame.labelled.sum()),
         judged=judged_digest(data, frame),
         alone=_alone(frame, evidence),
+        learnt=_learnt(dataset),
     )
+
+
+def _learnt(dataset: Dataset) -> int | None:
+    """Audited rows whose inputs are those of a row that a student learns from, or is chosen by."""
+    audited = dataset.frame("audit")
+    others = [frame for name, frame in dataset.frames.items() if name != "audit" and frame.inputs]
+    if not others or not audited.inputs:
+        return None
+    known = {row for frame in others for row in frame.rows().tolist()}
+    return sum(row in known for row in audited.rows().tolist())
 
 
 def _alone(frame: Frame, evidence: Evidence) -> int | None:

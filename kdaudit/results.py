@@ -547,6 +547,7 @@ class DataSummary:
     slices: tuple[str, ...]
     digest: str | None = None  # of the ids and labels of all audited rows
     labelled: int | None = None  # rows with a label, where not all have one
+    learnt: int | None = None  # audited rows that a transfer or validation row is equal to
     alone: int | None = None  # labelled rows that stand for themselves though all answer them alike
     judged: str | None = None  # digest of how rows are weighed, grouped and partly labelled
 

@@ -204,3 +204,56 @@ def test_a_teacher_that_answers_one_thing_is_no_reference() -> None:
     label, _, student = subjects()
     with pytest.raises(DataError, match="answers 'autre' on every row"):
         audited(label, np.full(len(label), "autre", object), student)
+
+
+def test_rows_to_learn_from_are_no_audited_rows(
+    tmp_path: Path, kdaudit: Callable[..., Any]
+) -> None:
+    rng, n = np.random.default_rng(0), 200
+    table = pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "x": rng.normal(size=n),
+            "label": rng.choice(["a", "b"], n),
+            "split": ["test"] * n,
+        }
+    )
+    table.to_csv(tmp_path / "d.csv", index=False)
+    for name in ("t.csv", "s.csv"):
+        table[["id"]].assign(prediction=rng.permutation(["a", "b"] * (n // 2))).to_csv(
+            tmp_path / name, index=False
+        )
+    (tmp_path / "a.toml").write_text(
+        """
+[audit]
+name = "a"
+[data]
+path = "d.csv"
+id = "id"
+label = "label"
+inputs = ["x"]
+[data.transfer]
+path = "train.csv"
+[teacher]
+predictions = "t.csv"
+[student]
+predictions = "s.csv"
+[[contract]]
+check = "ACC003"
+at_most = 0.1
+[[contract]]
+check = "ACC001"
+margin = 0.5
+"""
+    )
+    table[:20].to_csv(tmp_path / "train.csv", index=False)
+    done = kdaudit("run", tmp_path / "a.toml")
+    assert done.code == 2
+    assert "20 transfer rows are audited rows, by id and content, e.g. '0'" in done.err
+    # The same numbers for other rows say nothing; the same rows under other numbers are told.
+    table.assign(x=table["x"] + 1).to_csv(tmp_path / "train.csv", index=False)
+    assert kdaudit("run", tmp_path / "a.toml").code == 0
+    table.assign(id=table["id"] + n)[:50].to_csv(tmp_path / "train.csv", index=False)
+    assert kdaudit("run", tmp_path / "a.toml").code == 0
+    card = (tmp_path / "kdaudit-out/a/card.html").read_text("utf-8")
+    assert "50 of the audited rows have the very inputs of transfer or validation rows" in card

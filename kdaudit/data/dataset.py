@@ -173,6 +173,9 @@ def from_table(source: Source, data: DataTable, seed: int, base: Path) -> Datase
     if transfer is not None:
         sources.append(("transfer", transfer))
         frames["transfer"] = _transfer(transfer, data)
+        named = data.transfer.id if data.transfer is not None else None
+        if (data.id or "id") in table.columns and (named or "id") in transfer.table.columns:
+            _refuse_audited(frames["audit"], frames["transfer"], transfer.name)
     protected = None
     if data.protected is not None:
         sources.append(("protected", read(data.protected.path, base)))
@@ -351,6 +354,27 @@ def _cluster(
     if (codes < 0).any():
         raise DataError(f"{source}: cluster column {data.cluster!r} has empty cells; fill them")
     return codes
+
+
+def _refuse_audited(audited: Frame, transfer: Frame, source: str) -> None:
+    """Refuse to learn from the rows that are audited.
+
+    Numbers that two files count from 1 are equal and mean nothing: rows are the same where what a
+    model is shown is, too.
+
+    Raises:
+        DataError: naming how many, and one of them.
+    """
+    at = pd.Index(audited.ids).get_indexer(pd.Index(transfer.ids))
+    rows = np.flatnonzero(at >= 0)
+    if len(rows) and audited.inputs and transfer.inputs:
+        rows = rows[audited.rows()[at[rows]] == transfer.rows()[rows]]
+    if len(rows):
+        raise DataError(
+            f"{source}: {len(rows):,} transfer rows are audited rows, by id and content, e.g. "
+            f"{str(transfer.ids[rows[0]])!r}; a student that learnt from them knows the answers: "
+            "take them out of one of the two"
+        )
 
 
 def _transfer(source: Source, data: DataTable) -> Frame:
