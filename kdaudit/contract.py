@@ -101,6 +101,7 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
             # What could not be measured for want of rows needs more; a claim that its numbers do
             # not support, or a large group in a few clusters, does not become one by more rows.
             needed_n=check.min_n if _has_few_rows(check, finding) else None,
+            p_exceeded=_p_wiped(check, finding),
             reason=claim.reason,
         )
     floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
@@ -132,6 +133,22 @@ def decide(check: Check, finding: Finding, alpha: float) -> Verdict:
         p_exceeded=p,
         reason=_held(check, finding, measured),
     )
+
+
+def _p_wiped(check: Check, finding: Finding) -> float | None:
+    """P-value that a group's limit is exceeded where all of its few units are lost, or None.
+
+    Were the mean difference of a unit m at most, in [-1, 1], then it would be lost wholly with
+    chance (1 + m)/2 at most, and all of C units with that to the power of C.
+    """
+    basis = finding.basis
+    if not isinstance(basis, NotMeasured) or not basis.wiped or check.against != "teacher":
+        return None
+    if check.limit not in COMPARING:
+        return None
+    allowed = check.value if check.limit is Limit.MARGIN else 1 - check.value
+    chance: float = min(max((1 + allowed) / 2, 0.0), 1.0) ** basis.wiped
+    return chance
 
 
 def _has_few_rows(check: Check, finding: Finding) -> bool:
@@ -521,8 +538,10 @@ def _mark_blocking(
 def _is_shown(check: Check, verdict: Verdict, alpha: float) -> bool:
     """Whether a check by itself shows that its limit is exceeded."""
     measured, p = verdict.measured, verdict.p_exceeded
-    if not isinstance(measured, Estimate) or p is None:
+    if p is None:
         return False
+    if not isinstance(measured, Estimate):
+        return p <= alpha * (1 + TOLERANCE)
     floor = check.limit in (Limit.KEEP, Limit.AT_LEAST)
     beyond = measured.high < check.value if floor else measured.low > check.value
     return beyond or p <= alpha * (1 + TOLERANCE)

@@ -49,6 +49,8 @@ class NotMeasured:
     Attributes:
         reason: one sentence.
         n: rows that were there, where that is known: a group can be large and yet say nothing.
+        wiped: independent units, where there are too few for an interval, and in every row of all
+            of them the teacher is right and the student wrong; else 0.
 
     >>> NotMeasured("the subject is a predictions file, which carries no timing").reason[:11]
     'the subject'
@@ -58,6 +60,7 @@ class NotMeasured:
 
     reason: str
     n: int | None = None
+    wiped: int = 0
     kind: Literal["not_measured"] = "not_measured"
 
 

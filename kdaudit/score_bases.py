@@ -80,9 +80,19 @@ def group_means(groups: Groups, present: list[Score]) -> list[Basis]:
             elif any(far):
                 basis = replace(basis, filled=far)
         else:
-            basis = replace(basis, n=int(n[group]))
+            wiped = _wiped(series, codes == group, rows, better) if binary else 0
+            basis = replace(basis, n=int(n[group]), wiped=wiped)
         found[group] = basis
     return found
+
+
+def _wiped(series: list[Bools | Floats], some: Bools, rows: Rows, better: Better) -> int:
+    """Units of some rows, if the student is worse than the teacher in every single one of them."""
+    student, teacher = (np.asarray(one, np.bool_)[some] for one in series[:2])
+    lost = teacher & ~student if better is Better.HIGHER else student & ~teacher
+    if not lost.all():
+        return 0
+    return int(np.count_nonzero(some) if rows.cluster is None else len(set(rows.cluster[some])))
 
 
 def contrasts(groups: Groups, present: list[Score]) -> list[Basis]:

@@ -596,3 +596,28 @@ def test_harm_that_is_shown_in_a_small_group_blocks_beside_many_others() -> None
     assert one.outcome is not Outcome.PASS
     assert one.blocks
     assert results.exit_code != 0
+
+
+@pytest.mark.parametrize("of_clusters", [False, True])
+def test_a_group_of_few_units_that_is_wiped_out_blocks(*, of_clusters: bool) -> None:
+    """Seven weighted rows, or 49 rows in seven clusters, all lost: too few for an interval."""
+    rng, few = np.random.default_rng(0), 49 if of_clusters else 7
+    n = 3000 + few
+    label, small = labels(n), np.arange(n) < few
+    teacher = (rng.random(n) < 0.95) | small
+    data = {"label": label, "g": np.where(small, "s", "b")}
+    roles: Mapping[str, Any] = {"cluster": "c"} if of_clusters else {"weight": "w"}
+    data |= {"c": np.arange(n) // 7} if of_clusters else {"w": rng.uniform(0.8, 1.2, n)}
+    for lost, stops in ((few, True), (few - 1, False)):
+        results = kdaudit.audit(
+            data=pd.DataFrame(data),
+            teacher=answers(teacher, label),
+            student=answers(teacher & (np.arange(n) >= lost), label),
+            slices=["g"],
+            contract=[{"check": "SLC001", "each": ["g"], "margin": 0.05}],
+            **roles,
+        )
+        one = verdicts(results)["SLC001[g=s]"]
+        assert one.outcome is Outcome.NOT_EVALUABLE
+        assert one.blocks == stops
+        assert (results.exit_code != 0) == stops
