@@ -25,6 +25,8 @@ class LockFile:
         policies: ``[policy.NAME]``.
         suites: options by suite.
         data: ``[data]``: roles and splits.
+        asked: ``[prompt]``, ``[lm_eval]``, ``[serving]`` and ``[cost]``: what models are asked, timed
+            and priced by; None in locks of earlier versions.
         files: the data files that were read.
         split: digest of the ids and labels of the audited rows.
         rows: how many those are.
@@ -46,6 +48,7 @@ class LockFile:
     policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     suites: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
+    asked: Mapping[str, Mapping[str, object]] | None = None
     files: tuple[InputFile, ...]
     split: str
     rows: int

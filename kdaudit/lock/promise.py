@@ -26,6 +26,7 @@ from kdaudit.results_file import load as load_file
 from kdaudit.wear import Ledger
 
 REFERENCES = ("teacher", "baseline")
+ASKED = ("prompt", "lm_eval", "serving", "cost")
 LATER = (*REFERENCES, *ROLES)  # roles of files that may be made after the lock
 
 
@@ -75,6 +76,11 @@ def promise(file: AuditFile, base: Path, dataset: Dataset, made: str) -> LockFil
         policies={name: table.model_dump() for name, table in file.policy.items()},
         suites={suite.name: file.suites.get(suite.name, {}) for suite in plan.suites},
         data=file.data.model_dump(mode="json", exclude_none=True),
+        asked={
+            name: table.model_dump(mode="json", exclude_none=True)
+            for name in ASKED
+            if (table := getattr(file, name)) is not None
+        },
         files=tuple(
             InputFile(role=role, name=source.name, sha256=source.sha256, rows=len(source.table))
             for role, source in dataset.sources
@@ -125,6 +131,10 @@ def changes(promised: LockFile, found: LockFile) -> Iterator[str]:
         yield from _value(name, getattr(promised, name), getattr(found, name))
     yield from _checks(promised.contract, found.contract)
     yield from _table("[data]", promised.data, found.data)
+    if promised.asked is not None and found.asked is not None:
+        for name in ASKED:
+            one, other = promised.asked.get(name, {}), found.asked.get(name, {})
+            yield from _table(f"[{name}]", one, other)
     yield from _tables("suites", promised.suites, found.suites)
     yield from _tables("policy", promised.policies, found.policies)
     before = {one.role: f"{one.name} with sha256 {one.sha256}" for one in promised.files}

@@ -118,3 +118,17 @@ def test_another_contract_at_the_gate_is_not_under_the_lock(
     assert json.loads(kdaudit("gate", folder, "--json").out)["lock"]
     lax = rewritten("lax.toml", {"margin = 0.05": "margin = 0.06"})
     assert json.loads(kdaudit("gate", folder, "--contract", lax, "--json").out)["lock"] is None
+
+
+def test_what_models_are_asked_is_part_of_the_promise(demo: Path, kdaudit: Run) -> None:
+    """Another prompt, or other prices, is another audit; earlier locks did not say."""
+    kdaudit("lock", demo / "audit.toml")
+    lock = demo / "lock.json"
+    promised = json.loads(lock.read_text("utf-8"))
+    assert promised["asked"] == {}
+    lock.write_text(json.dumps({**promised, "asked": {"prompt": {"max_tokens": 8}}}), "utf-8")
+    said = kdaudit("run", demo / "audit.toml", "--lock", lock)
+    assert said.code == 2
+    assert "[prompt] max_tokens was 8 and is not set" in said.err
+    lock.write_text(json.dumps({k: v for k, v in promised.items() if k != "asked"}), "utf-8")
+    assert kdaudit("run", demo / "audit.toml", "--lock", lock).code == 0
