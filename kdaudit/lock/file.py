@@ -25,8 +25,8 @@ class LockFile:
         policies: ``[policy.NAME]``.
         suites: options by suite.
         data: ``[data]``: roles and splits.
-        asked: ``[prompt]``, ``[lm_eval]``, ``[serving]`` and ``[cost]``: what models are asked, timed
-            and priced by; None in locks of earlier versions.
+        asked: ``[prompt]``, ``[lm_eval]``, ``[serving]`` and ``[cost]``: what models are asked,
+            timed and priced by; None in locks of earlier versions.
         files: the data files that were read.
         split: digest of the ids and labels of the audited rows.
         rows: how many those are.

