@@ -131,7 +131,7 @@ class SequenceClassifier:
         values = np.empty((len(cells[0]), len(self.classes)), np.float32)
         if not len(values):
             return Outputs(values=values, space="logits")
-        encoded = self._tokenizer(*cells, truncation=True, max_length=self._limit)
+        encoded = self._tokenizer(*cells, truncation=True, max_length=self.limit)
         # Stable: rows of one length stay in the order they were asked.
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
         for start in range(0, len(order), self.batch_size):
@@ -179,14 +179,14 @@ class SequenceClassifier:
             columns=self.text,
             function=resolve(ENCODE, Path()),
             state=state(
-                self.folder.tokenizer_text(), max_length=self._limit, padding=module.padding
+                self.folder.tokenizer_text(), max_length=self.limit, padding=module.padding
             ),
-            width=self._limit,
+            width=self.limit,
         )
         return module, encoder
 
     @cached_property
-    def _limit(self) -> int:
+    def limit(self) -> int:
         """Most tokens of a row; some tokenizers say 10^30 where they know no limit."""
         positions = getattr(self._model.config, "max_position_embeddings", None) or LIMIT
         return self.max_length or min(self._tokenizer.model_max_length, positions, LIMIT)

@@ -1,5 +1,6 @@
 """Students that are Transformers encoders: from scratch, from a folder, cut from the teacher."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -240,6 +241,15 @@ def test_a_transformers_teacher_is_looked_into(project: Path) -> None:
     assert done.lineage.init["layers"] == [2, 3]
     assert done.lineage.teacher is not None
     assert done.lineage.teacher["adapter"] == "hf"
+
+
+def test_a_student_reads_as_many_tokens_as_its_teacher(project: Path) -> None:
+    """Where no recipe says a length; else hints would fail, or the student see less unsaid."""
+    audit(project, 'hf = "bert"\nmax_length = 9')
+    text = from_("teacher", '"last_2"') + TRIPLE
+    recipe(project, text, controls=NO_CONTROLS)
+    state = json.loads((project / "runs/student/state.json").read_text("utf-8"))
+    assert state["max_length"] == 9
 
 
 def test_controls_begin_alike(project: Path) -> None:

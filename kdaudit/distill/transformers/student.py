@@ -5,7 +5,7 @@ as the encoder's state, and first weights that are put over the drawn ones.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,10 @@ def _origin(table: TransformerTable, base: Path, teacher: Callable[[], Opened]) 
         return _from_folder(Pretrained.find(table.init.source, base), table.pooling or "own")
     opened = teacher()
     if isinstance(opened.adapter, SequenceClassifier):
-        return _from_folder(opened.adapter.folder, table.pooling or "own")
+        # The student reads as many tokens as the teacher does: hints compare them position by
+        # position, and where it read fewer it could not know what it does not see.
+        found = _from_folder(opened.adapter.folder, table.pooling or "own")
+        return replace(found, max_length=opened.adapter.limit)
     model = torch_model(opened.adapter)
     if model is None or model.factory.name != FACTORY:
         raise ConfigError(
