@@ -16,7 +16,7 @@ findings and through `kdaudit.contract` to verdicts, as in an audit. Printed are
 * power: amplified bias and a planted slice, beside percentile bootstrap and unadjusted scans.
 
     python benchmarks/operating_characteristics.py --quick     about 5 minutes on two cores
-    python benchmarks/operating_characteristics.py             about two hours
+    python benchmarks/operating_characteristics.py             about an hour
 
 Exit code 1 where a bar is missed.
 """
